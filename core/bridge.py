@@ -1,0 +1,113 @@
+"""Bridge: the strategy that ties the latent spaces of the domains."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from .code import Code
+from .config import Configurable
+from .errors import UnknownNameError, UnsupportedError
+from .modality import Modality
+from .signal import Signal
+from .stage import Stage
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a bridge wants of the records, checked before training.
+
+    Args:
+        labels: every domain must have labelled items.
+        pairs: some rows must hold all domains.
+        advice: what to do when the records lack it.
+    """
+
+    labels: bool = False
+    pairs: bool = False
+    advice: str = ""
+
+
+class Bridge(Configurable, nn.Module, ABC):
+    """A pair of maps through one common space, plus a plan of training.
+
+    ``translate = decode . encode`` for any source and any target. A bridge is constructed
+    from its settings alone; ``connect`` gives it the domains, once, and builds its modules.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[Needs] = Needs()
+
+    domains: dict[str, Modality]
+    classes: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.domains = {}
+        self.classes = 0
+
+    def connect(self, domains: Mapping[str, Modality], classes: int) -> None:
+        """Build the modules for these domains.
+
+        Args:
+            domains: name -> Modality. Domains given the same object share its subnets.
+            classes: number of classes in the records' labels, 0 where there are none.
+        """
+        self.domains = dict(domains)
+        self.classes = classes
+        self.build()
+
+    @abstractmethod
+    def build(self) -> None:
+        """Build the modules, ``self.domains`` and ``self.classes`` being set."""
+
+    @abstractmethod
+    def encode(self, signal: Signal, domain: str) -> Code:
+        """A signal of a domain -> its code in the common space."""
+
+    @abstractmethod
+    def decode(self, code: Code, domain: str, style: Code | None = None) -> Signal:
+        """A code of the common space -> a signal of a domain."""
+
+    @abstractmethod
+    def stages(self) -> Sequence[Stage]:
+        """How it learns: stages in order. Every trainable parameter is claimed by some phase."""
+
+    def sample(self, n: int, domains: Sequence[str]) -> dict[str, Signal]:
+        """n joint samples of the domains from the prior.
+
+        Raises:
+            UnsupportedError: the bridge has no prior to sample from.
+        """
+        raise UnsupportedError(f"the bridge {self.name!r} cannot sample from a prior")
+
+    def style(self, reference: Signal, domain: str) -> Code:
+        """The style of a reference, to hand to ``decode``.
+
+        Raises:
+            UnsupportedError: the bridge knows no styles.
+        """
+        raise UnsupportedError(f"the bridge {self.name!r} has no styles")
+
+    def embed(self, signal: Signal, domain: str) -> Tensor:
+        """``[b d]`` vectors to compare across domains: the mean token of ``encode``."""
+        code = self.encode(signal, domain)
+        if code.mask is None:
+            return code.tokens.mean(1)
+        weight = code.mask[..., None].to(code.tokens.dtype)
+        return (code.tokens * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+    def check_domain(self, domain: str) -> None:
+        """Refuse a domain this bridge does not join.
+
+        Raises:
+            UnknownNameError: naming the domains it does join.
+        """
+        if domain not in self.domains:
+            raise UnknownNameError(
+                f"no domain {domain!r} here; this translator joins {', '.join(self.domains)}"
+            )

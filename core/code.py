@@ -1,0 +1,53 @@
+"""Code: what prenets make, bridges carry and generators read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .errors import DataError
+
+
+@dataclass(frozen=True)
+class Code:
+    """A unified representation: tokens and a mask. A latent vector is ``n = 1``.
+
+    Args:
+        tokens: ``[b n d]``.
+        mask: ``[b n]`` booleans, True where a token is real; None when all are.
+
+    Raises:
+        DataError: ``tokens`` has not three axes, or the mask does not fit them.
+    """
+
+    tokens: Tensor
+    mask: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.tokens.ndim != 3:
+            raise DataError(f"a code is tokens [b n d], not shape {tuple(self.tokens.shape)}")
+        if self.mask is not None and self.mask.shape != self.tokens.shape[:2]:
+            raise DataError(
+                f"the mask of tokens {tuple(self.tokens.shape)} is [b n], "
+                f"not shape {tuple(self.mask.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return self.tokens.shape[0]
+
+    @staticmethod
+    def of(vector: Tensor) -> Code:
+        """The code of latent vectors ``[b d]``: one token each."""
+        return Code(vector[:, None])
+
+    @property
+    def vector(self) -> Tensor:
+        """``[b d]``, for codes of one token.
+
+        Raises:
+            DataError: the code has more tokens than one.
+        """
+        if self.tokens.shape[1] != 1:
+            raise DataError(f"a latent vector was asked of a code of {self.tokens.shape[1]} tokens")
+        return self.tokens[:, 0]

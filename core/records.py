@@ -1,0 +1,422 @@
+"""Records: the user's data as a table with holes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import DataError
+from .modality import Modality
+from .signal import Signal
+from .stage import UNLABELLED
+from .table import Column, Memory, Streamed, Table
+
+RESERVED = ("label", "group", "split")
+CHUNK = 256  # items collated at a time
+
+
+@dataclass(frozen=True)
+class Items:
+    """The items of one domain and the rows they stand in.
+
+    Args:
+        items: data, or paths of files that hold them.
+        rows: ``[m]`` row numbers, ascending.
+    """
+
+    items: Sequence[Any]
+    rows: Tensor
+
+
+@dataclass(frozen=True)
+class Records:
+    """A table with a row per record and a column per domain, where items may be missing.
+
+    Pairs, a few pairs, class labels only, nothing at all: all four are tables with holes.
+    Made by ``from_arrays``, ``from_manifest`` or ``from_folders``.
+
+    Args:
+        columns: domain -> its items and rows.
+        labels: a label per row, None where unknown.
+        groups: a group per row (a speaker, a writer), None where unknown; ``split`` keeps
+            the rows of a group together.
+        splits: the name of the part each row belongs to, where the manifest says so.
+    """
+
+    columns: Mapping[str, Items]
+    labels: tuple[str | None, ...]
+    groups: tuple[str | None, ...] = ()
+    splits: tuple[str | None, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    # -- where records come from ---------------------------------------------
+    @classmethod
+    def from_arrays(
+        cls,
+        columns: Mapping[str, Sequence[Any]],
+        labels: Mapping[str, Sequence[Any]] | Sequence[Any] | None = None,
+        *,
+        paired: bool = False,
+        groups: Mapping[str, Sequence[Any]] | Sequence[Any] | None = None,
+    ) -> Records:
+        """Records from arrays, tensors or lists in memory.
+
+        Args:
+            columns: domain -> items; with ``paired``, item i of every domain is row i.
+            labels: per row when paired, else per domain and item. None or -1 where unknown.
+            paired: whether the domains share rows; otherwise each has its own.
+            groups: like ``labels``.
+
+        Raises:
+            DataError: no domain, an empty one, or lengths that differ.
+
+        >>> Records.from_arrays({"digits": images, "spoken": waves},
+        ...                     labels={"digits": y1, "spoken": y2})
+        """
+        if not columns:
+            raise DataError("records need at least one domain, {name: items}")
+        sizes = {domain: len(items) for domain, items in columns.items()}
+        for domain, size in sizes.items():
+            if not size:
+                raise DataError(f"the domain {domain!r} has no items")
+        if paired and len(set(sizes.values())) > 1:
+            raise DataError(f"paired domains need the same number of items, not {sizes}")
+        made: dict[str, Items] = {}
+        start = 0
+        for domain, items in columns.items():
+            made[domain] = Items(items, torch.arange(start, start + sizes[domain]))
+            start += 0 if paired else sizes[domain]
+        total = next(iter(sizes.values())) if paired else start
+        return cls(
+            made,
+            _per_row("labels", labels, sizes, total, paired),
+            _per_row("groups", groups, sizes, total, paired),
+        )
+
+    @classmethod
+    def from_manifest(cls, path: str | Path, domains: Sequence[str] | None = None) -> Records:
+        """Records from a CSV (with a header) or JSONL file.
+
+        Every column is a domain whose cells are file paths, relative to the manifest, empty
+        where the item is missing; but ``label``, ``group`` and ``split`` say what they are.
+
+        Args:
+            path: the manifest, ``.csv`` or ``.jsonl``.
+            domains: the columns to use; all of them when not given.
+
+        Raises:
+            DataError: no such manifest or file, a column missing or named twice, an empty
+                table; names the manifest, row and field.
+        """
+        path = Path(path)
+        header, lines = _read_manifest(path)
+        wanted = [name for name in header if name not in RESERVED]
+        if domains is not None:
+            for domain in domains:
+                if domain not in wanted:
+                    raise DataError(
+                        f"{path}: no column {domain!r}; the columns are {', '.join(header)}"
+                    )
+            wanted = list(domains)
+        made: dict[str, Items] = {}
+        for domain in wanted:
+            files: list[Path] = []
+            rows: list[int] = []
+            for row, line in enumerate(lines):
+                cell = line.get(domain) or ""
+                if cell:
+                    file = path.parent / cell
+                    if not file.is_file():
+                        raise DataError(
+                            f"{path}, row {row + 1}, field {domain!r}: no such file {cell}"
+                        )
+                    files.append(file)
+                    rows.append(row)
+            if not files:
+                raise DataError(f"{path}: the column {domain!r} is empty in every row")
+            made[domain] = Items(files, torch.tensor(rows))
+        if not made:
+            raise DataError(f"{path}: no domain column beside {', '.join(header) or 'nothing'}")
+
+        def field(name: str) -> tuple[str | None, ...]:
+            return tuple(line.get(name) or None for line in lines)
+
+        return cls(made, field("label"), field("group"), field("split"))
+
+    @classmethod
+    def from_folders(cls, folders: Mapping[str, str | Path], *, paired: bool = False) -> Records:
+        """Records from a folder per domain; its subfolders, where there are any, are classes.
+
+        Args:
+            folders: domain -> folder.
+            paired: files of the same relative name (without suffix) share a row.
+
+        Raises:
+            DataError: a folder is missing or holds no files; names it.
+        """
+        found: dict[str, list[tuple[str, Path, str | None]]] = {}
+        for domain, folder in folders.items():
+            root = Path(folder)
+            if not root.is_dir():
+                raise DataError(f"domain {domain!r}: no such folder {root}")
+            files = sorted(
+                file
+                for file in root.rglob("*")
+                if file.is_file() and not any(p.startswith(".") for p in file.parts)
+            )
+            if not files:
+                raise DataError(f"domain {domain!r}: the folder {root} holds no files")
+            found[domain] = [
+                (
+                    str(file.relative_to(root).with_suffix("")),
+                    file,
+                    file.relative_to(root).parts[0] if file.parent != root else None,
+                )
+                for file in files
+            ]
+        keys: dict[object, int] = {}
+        labels: list[str | None] = []
+        made: dict[str, Items] = {}
+        for domain, entries in found.items():
+            placed: list[tuple[int, Path]] = []
+            for stem, file, label in entries:
+                key = stem if paired else (domain, file)
+                if key not in keys:
+                    keys[key] = len(labels)
+                    labels.append(label)
+                placed.append((keys[key], file))
+            placed.sort()
+            made[domain] = Items(
+                [file for _, file in placed], torch.tensor([row for row, _ in placed])
+            )
+        return cls(made, tuple(labels))
+
+    # -- parts ----------------------------------------------------------------
+    def select(self, rows: Iterable[int]) -> Records:
+        """The records of these rows, renumbered in ascending order."""
+        kept = sorted(set(rows))
+        keep = torch.zeros(len(self), dtype=torch.bool)
+        keep[torch.tensor(kept, dtype=torch.long)] = True
+        number = keep.long().cumsum(0) - 1
+        made: dict[str, Items] = {}
+        for domain, column in self.columns.items():
+            inside = keep[column.rows].nonzero()[:, 0]
+            if len(inside):
+                chosen = [column.items[i] for i in inside.tolist()]
+                made[domain] = Items(chosen, number[column.rows[inside]])
+
+        def pick(values: tuple[str | None, ...]) -> tuple[str | None, ...]:
+            return tuple(values[row] for row in kept) if values else ()
+
+        return replace(
+            self,
+            columns=made,
+            labels=pick(self.labels),
+            groups=pick(self.groups),
+            splits=pick(self.splits),
+        )
+
+    def part(self, name: str) -> Records:
+        """The rows whose ``split`` field is ``name``.
+
+        Raises:
+            DataError: no row says so; names the splits there are.
+        """
+        rows = [row for row, split in enumerate(self.splits) if split == name]
+        if not rows:
+            there = sorted({split for split in self.splits if split}) or ["none"]
+            raise DataError(f"no record has the split {name!r}; the splits are {', '.join(there)}")
+        return self.select(rows)
+
+    def split(self, test: float, *, seed: int = 0) -> tuple[Records, Records]:
+        """A training and a test part; rows of one group stay together.
+
+        Args:
+            test: share of the rows (nearly, where groups are large) that go to the test part.
+            seed: of the shuffle.
+
+        Raises:
+            DataError: one of the parts would be empty.
+        """
+        keys: list[object] = [
+            row if not self.groups or self.groups[row] is None else (self.groups[row],)
+            for row in range(len(self))
+        ]
+        members: dict[object, list[int]] = {}
+        for row, key in enumerate(keys):
+            members.setdefault(key, []).append(row)
+        order = torch.randperm(len(members), generator=torch.Generator().manual_seed(seed))
+        held = list(members.values())
+        chosen: list[int] = []
+        for i in order.tolist():
+            if len(chosen) >= test * len(self):
+                break
+            chosen.extend(held[i])
+        rest = set(range(len(self))) - set(chosen)
+        if not chosen or not rest:
+            raise DataError(
+                f"a test share of {test:g} leaves one part of {len(self)} records "
+                f"in {len(members)} groups empty"
+            )
+        return self.select(rest), self.select(chosen)
+
+    # -- into signals -----------------------------------------------------------
+    def classes(self) -> tuple[str, ...]:
+        """The labels there are, in order (numbers by value, words by the alphabet)."""
+        present = {label for label in self.labels if label is not None}
+        if all(label.lstrip("-").isdigit() for label in present):
+            return tuple(sorted(present, key=int))
+        return tuple(sorted(present))
+
+    def table(
+        self,
+        modalities: Mapping[str, Modality],
+        classes: Sequence[str] | None = None,
+        *,
+        stream: bool = False,
+    ) -> Table:
+        """The records as signals.
+
+        Args:
+            modalities: of the domains to take.
+            classes: names of the classes, in order; those of these records when not given.
+            stream: leave files on disk and read them as they are drawn.
+
+        Raises:
+            DataError: a domain is missing, an item cannot be used, a label is not among the
+                classes; names the row (from 1) and field.
+        """
+        names = tuple(classes) if classes is not None else self.classes()
+        number = {name: i for i, name in enumerate(names)}
+        for row, label in enumerate(self.labels):
+            if label is not None and label not in number:
+                raise DataError(
+                    f"row {row + 1}: the label {label!r} is none of the classes {', '.join(names)}"
+                )
+        index = torch.tensor(
+            [UNLABELLED if label is None else number[label] for label in self.labels]
+        )
+        columns: dict[str, Column] = {}
+        for domain, modality in modalities.items():
+            if domain not in self.columns:
+                raise DataError(
+                    f"the records hold no domain {domain!r}; they hold {', '.join(self.columns)}"
+                )
+            column = self.columns[domain]
+            if stream:
+                columns[domain] = Streamed(
+                    column.items, modality, index[column.rows], column.rows, domain
+                )
+            else:
+                signal = _collate(column, modality, domain)
+                columns[domain] = Memory(signal, index[column.rows], column.rows)
+        return Table(columns, names)
+
+
+def _collate(column: Items, modality: Modality, domain: str) -> Signal:
+    parts: list[Signal] = []
+    for start in range(0, len(column.items), CHUNK):
+        chunk = column.items[start : start + CHUNK]
+        try:
+            parts.append(modality.collate([modality.load(item) for item in chunk]))
+        except DataError:
+            for i in range(len(chunk)):  # one by one, to name the row
+                try:
+                    modality.collate([modality.load(chunk[i])])
+                except DataError as error:
+                    row = int(column.rows[start + i]) + 1
+                    raise type(error)(f"row {row}, field {domain!r}: {error}") from error
+            raise
+    return Signal.cat(parts)
+
+
+def _per_row(
+    what: str,
+    given: Mapping[str, Sequence[Any]] | Sequence[Any] | None,
+    sizes: Mapping[str, int],
+    total: int,
+    paired: bool,
+) -> tuple[str | None, ...]:
+    if given is None:
+        return (None,) * total
+    if isinstance(given, Mapping):
+        if paired:
+            raise DataError(f"paired records take one sequence of {what}, an entry per row")
+        for domain in given:
+            if domain not in sizes:
+                raise DataError(f"{what} are given for {domain!r}, which is no domain here")
+        values: list[Any] = []
+        for domain, size in sizes.items():
+            own = given.get(domain, [None] * size)
+            if len(own) != size:
+                raise DataError(f"{domain!r} has {size} items and {len(own)} {what}")
+            values.extend(own)
+    elif paired or len(sizes) == 1:
+        values = list(given)
+    else:
+        raise DataError(f"unpaired domains take {what} as {{domain: sequence}}")
+    if len(values) != total:
+        raise DataError(f"{total} rows need as many {what}, not {len(values)}")
+    return tuple(_text(value) for value in values)
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    plain = value.item() if hasattr(value, "item") else value
+    return None if plain == UNLABELLED else str(plain)
+
+
+def _read_manifest(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
+    if not path.is_file():
+        raise DataError(f"no such manifest: {path}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    if path.suffix == ".csv":
+        lines = list(csv.reader(text.splitlines()))
+        header = lines[0] if lines else []
+        if len(set(header)) < len(header):
+            twice = sorted({name for name in header if header.count(name) > 1})
+            raise DataError(f"{path}: the header names {', '.join(map(repr, twice))} twice")
+        table: list[dict[str, str | None]] = []
+        for row, line in enumerate(lines[1:]):
+            if line and len(line) != len(header):
+                raise DataError(
+                    f"{path}, row {row + 1}: {len(line)} fields where the header has {len(header)}"
+                )
+            if line:
+                table.append(dict(zip(header, line, strict=True)))
+    elif path.suffix == ".jsonl":
+        table = []
+        for row, record in enumerate(filter(str.strip, text.splitlines())):
+            try:
+                entry = json.loads(record, object_pairs_hook=_unique)
+            except ValueError as error:
+                raise DataError(f"{path}, row {row + 1}: not a JSON object: {error}") from error
+            if not isinstance(entry, dict):
+                raise DataError(f"{path}, row {row + 1}: not a JSON object but {record[:40]!r}")
+            table.append({k: None if v is None else str(v) for k, v in entry.items()})
+        header = list(dict.fromkeys(key for entry in table for key in entry))
+    else:
+        raise DataError(f"{path}: a manifest is .csv or .jsonl, not {path.suffix or 'nameless'!r}")
+    if not table:
+        raise DataError(f"{path} holds no records")
+    return header, table
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"a field is named twice in {names}")
+    return dict(pairs)

@@ -1,0 +1,164 @@
+"""What a bridge asks of the kernel: stages, phases, and draws from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from .config import check_choice, check_number
+from .errors import SettingError
+from .signal import Signal
+
+if TYPE_CHECKING:
+    from .table import Table
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One request to the data, answered anew at every step.
+
+    Args:
+        name: key of the batch in what the objective receives.
+        domains: whose items to draw.
+        size: items per domain.
+        kind: ``"unpaired"`` draws each domain on its own; ``"paired"`` draws rows that hold
+            all the domains, so that item i of each belongs together; ``"aligned"`` draws items
+            of the same class, i by i, out of any rows; ``"mismatched"`` draws items of different
+            classes, i by i, every pair of classes equally often.
+        labelled: only items with a label.
+        balanced: every class equally often (needs labels; items without one are left out).
+            Otherwise independent and identically distributed over epochs without replacement.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    size: int
+    kind: Literal["unpaired", "paired", "aligned", "mismatched"] = "unpaired"
+    labelled: bool = False
+    balanced: bool = False
+
+    def __post_init__(self) -> None:
+        check_number(f"draw {self.name!r}", "size", self.size, 1, integer=True)
+        check_choice(
+            f"draw {self.name!r}",
+            "kind",
+            self.kind,
+            ("unpaired", "paired", "aligned", "mismatched"),
+        )
+        if not self.domains:
+            raise SettingError(f"draw {self.name!r} names no domain")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a draw gives: a signal per domain, its labels, and the rows it came from.
+
+    Args:
+        signals: domain -> Signal of b items, on the training device.
+        labels: domain -> ``[b]`` class indices, ``UNLABELLED`` (-1) where unknown.
+        rows: domain -> ``[b]`` row numbers in the records, on the CPU, for error messages.
+    """
+
+    signals: Mapping[str, Signal]
+    labels: Mapping[str, Tensor]
+    rows: Mapping[str, Tensor]
+
+
+Objective = Callable[[Mapping[str, Batch]], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Settings of Adam (``weight_decay`` decoupled: AdamW).
+
+    Args:
+        lr: peak learning rate.
+        betas: decay of the two moments.
+        weight_decay: decoupled; 0 for plain Adam.
+        schedule: ``"constant"``, or ``"cosine"`` to 0 over the stage.
+        warmup: steps of linear warm-up.
+    """
+
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: int = 0
+
+    def __post_init__(self) -> None:
+        check_number("Adam", "lr", self.lr, 0)
+        check_number("Adam", "weight_decay", self.weight_decay, 0)
+        check_number("Adam", "warmup", self.warmup, 0, integer=True)
+        check_choice("Adam", "schedule", self.schedule, ("constant", "cosine"))
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One player's turn within a step.
+
+    Args:
+        name: unique within its stage.
+        learns: the modules that learn; every other one is held still, its
+            BatchNorm statistics included.
+        objective: from the step's batches (by draw name) to named, already weighted scalar
+            terms; their sum is minimised.
+        turns: how many times it plays within a step, each on fresh batches.
+        optimizer: settings of the optimiser.
+        clip: largest norm of the gradients, None for no limit.
+        ema: decay of the running average of what it learns, which takes the place of the
+            weights when the stage ends; None for none.
+    """
+
+    name: str
+    learns: Sequence[nn.Module]
+    objective: Objective
+    turns: int = 1
+    optimizer: Adam = field(default_factory=Adam)
+    clip: float | None = None
+    ema: float | None = None
+
+    def __post_init__(self) -> None:
+        check_number(f"phase {self.name!r}", "turns", self.turns, 1, integer=True)
+        if self.clip is not None:
+            check_number(f"phase {self.name!r}", "clip", self.clip, 0)
+        if self.ema is not None:
+            check_number(f"phase {self.name!r}", "ema", self.ema, 0, 1)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training, run to its end before the next begins.
+
+    Args:
+        name: unique within the bridge.
+        steps: how many times every phase plays.
+        phases: the players, in order of play.
+        draws: the batches each turn receives.
+        prepare: makes the table the draws are taken from out of the records' table, before
+            the first step (say, encodes every item by a model of an earlier stage). It must
+            depend on nothing but the weights, the table and the generator it is handed, since
+            a resumed run calls it again.
+    """
+
+    name: str
+    steps: int
+    phases: Sequence[Phase]
+    draws: Sequence[Draw]
+    prepare: Callable[[Table, torch.Generator], Table] | None = None
+
+    def __post_init__(self) -> None:
+        check_number(f"stage {self.name!r}", "steps", self.steps, 1, integer=True)
+        for kind, names in (
+            ("phase", [phase.name for phase in self.phases]),
+            ("draw", [draw.name for draw in self.draws]),
+        ):
+            if not names or len(set(names)) < len(names):
+                raise SettingError(
+                    f"stage {self.name!r} needs {kind}s with distinct names, not {names}"
+                )

@@ -1,0 +1,1 @@
+"""Recipes that run, each with a number and a picture."""

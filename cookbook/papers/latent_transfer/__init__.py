@@ -1,0 +1,1 @@
+"""Latent Translation: Crossing Modalities by Bridging Generative Models (2019)."""

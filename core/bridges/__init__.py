@@ -1,0 +1,1 @@
+"""The bridges that come with transmodal."""

@@ -1,0 +1,1 @@
+"""Measuring a translator on held-out records."""

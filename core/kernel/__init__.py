@@ -1,0 +1,1 @@
+"""The kernel: the loop that plays stages and phases."""

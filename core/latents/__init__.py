@@ -1,0 +1,1 @@
+"""Latent models of one domain."""

@@ -1,0 +1,32 @@
+"""What every test shares: marks that skip themselves, and the data folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def data_folder() -> Path | None:
+    named = os.environ.get("TRANSMODAL_DATA")
+    return Path(named) if named else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    import torch
+
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    for item in items:
+        if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
+        if item.get_closest_marker("data") and data_folder() is None:
+            item.add_marker(pytest.mark.skip(reason="TRANSMODAL_DATA names no folder of data sets"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of data sets; mark tests that use it with ``data``."""
+    folder = data_folder()
+    assert folder is not None, "mark the test with @pytest.mark.data"
+    return folder

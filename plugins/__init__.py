@@ -1,1 +1,0 @@
-"""The modalities and bridges that come with transmodal, each entered as a plugin."""

@@ -1,13 +1,13 @@
-"""The bridges of ``transmodal.core.bridges``, as a plugin."""
+"""The built-in bridges: tells the registry where they are, and loads nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import pluggy
 
-from ..registry import hookimpl
+hookimpl = pluggy.HookimplMarker("transmodal")
 
 
 @hookimpl
-def register_bridges() -> Mapping[str, str]:
-    """``bridging-vae``: separate latent models joined by one conditional VAE."""
+def register_bridges() -> dict[str, str]:
+    """Where each bridge of ``transmodal.core.bridges`` is."""
     return {"bridging-vae": "transmodal.core.bridges.bridging_vae:BridgingVAE"}

@@ -1,13 +1,13 @@
-"""The image modality, as a plugin."""
+"""The image plugin: tells the registry where the modality is, and loads nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import pluggy
 
-from ...registry import hookimpl
+hookimpl = pluggy.HookimplMarker("transmodal")
 
 
 @hookimpl
-def register_modalities() -> Mapping[str, str]:
-    """``image``: pictures of any size, one or three channels, pixels in [0, 1]."""
+def register_modalities() -> dict[str, str]:
+    """Where ``image`` is."""
     return {"image": "transmodal.plugins.image.modality:Image"}

@@ -1,13 +1,13 @@
-"""The speech modality, as a plugin."""
+"""The speech plugin: tells the registry where the modality is, and loads nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import pluggy
 
-from ...registry import hookimpl
+hookimpl = pluggy.HookimplMarker("transmodal")
 
 
 @hookimpl
-def register_modalities() -> Mapping[str, str]:
-    """``speech``: waveforms, learnt as log-mel spectrograms."""
+def register_modalities() -> dict[str, str]:
+    """Where ``speech`` is."""
     return {"speech": "transmodal.plugins.speech.modality:Speech"}

@@ -1,0 +1,257 @@
+"""Convolutional subnets over pictures, shared by modalities whose signals are pictures.
+
+A photograph ``[c h w]`` is one, a spectrogram ``[1 t f]`` another. No layer mixes items of a
+batch (there is no BatchNorm), so an item's output does not depend on its company.
+
+Shapes: b batch, c channels, h w size in pixels, d width of a code, n tokens, C features.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .code import Code
+from .errors import DataError
+
+SMALLEST = 8  # the innermost map has at most this many positions along an axis
+WIDEST = 256  # features of the innermost map at most
+
+
+def halvings(length: int) -> int:
+    """How often an axis is halved, rounding up, to reach ``SMALLEST``; at least once."""
+    return max(1, math.ceil(math.log2(length / SMALLEST)))
+
+
+def mean_token(code: Code) -> Tensor:
+    """``[b d]``: the mean of the tokens that are real."""
+    if code.mask is None:
+        return code.tokens.mean(1)
+    weight = code.mask[..., None].to(code.tokens.dtype)
+    return (code.tokens * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def check_condition(condition: Code | None, width: int) -> Tensor | None:
+    """``[b width]``: the mean token of a condition, None for a subnet that takes none.
+
+    Raises:
+        DataError: a condition is missing, is of another width, or was not asked for.
+    """
+    if condition is None and width == 0:
+        return None
+    if condition is None:
+        raise DataError(f"this subnet was built for a condition of width {width}; none was given")
+    if width == 0:
+        raise DataError("this subnet was built without a condition, yet one was given")
+    if condition.tokens.shape[2] != width:
+        raise DataError(f"a condition of width {width} is due, not {condition.tokens.shape[2]}")
+    return mean_token(condition)
+
+
+def he(module: nn.Module, slope: float = 0.0) -> None:
+    """He et al. 2015 for every convolution and linear map, since no norm sets the scale."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(part.weight, slope)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+class Plan:
+    """The sizes a picture passes through: ``sizes[0]`` the picture, ``sizes[-1]`` the innermost.
+
+    Args:
+        channels: of the picture.
+        size: (h, w) in pixels.
+        halve: how often each axis is halved (rounding up), at the outer stages first.
+        base: features after the first stage; they double from stage to stage.
+
+    >>> Plan(1, (28, 28)).sizes
+    [(28, 28), (14, 14), (7, 7)]
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: tuple[int, int],
+        halve: tuple[int, int] | None = None,
+        base: int = 32,
+    ) -> None:
+        across, along = halve or (halvings(size[0]), halvings(size[1]))
+        self.strides = [(1 + (i < across), 1 + (i < along)) for i in range(max(across, along))]
+        self.sizes = [size]
+        for rows, columns in self.strides:
+            h, w = self.sizes[-1]
+            self.sizes.append((-(-h // rows), -(-w // columns)))
+        self.features = [channels] + [min(WIDEST, base << i) for i in range(len(self.strides))]
+
+
+class ConvEncoder(nn.Module):
+    """A picture ``[b c h w]`` -> its innermost map ``[b C h' w']``.
+
+    A 3x3 convolution of stride 2 for each stage of the plan, then one of stride 1.
+    """
+
+    def __init__(self, plan: Plan, slope: float = 0.0) -> None:
+        super().__init__()
+        self.features = min(WIDEST, 2 * plan.features[-1])
+        pairs = zip(plan.features, plan.features[1:], plan.strides, strict=False)
+        self.layers = nn.ModuleList(nn.Conv2d(c, d, 3, stride, 1) for c, d, stride in pairs)
+        self.layers.append(nn.Conv2d(plan.features[-1], self.features, 3, 1, 1))
+        self.slope = slope
+        he(self, slope)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), self.slope)
+        return x
+
+
+class Up(nn.Module):
+    """``[b c h w]`` -> ``[b d h*rows w*columns]`` cut to ``size``: the way back of one stage.
+
+    A convolution at the small size makes the rows * columns pixels of each position (Shi et
+    al. 2016), which costs a quarter of convolving at the large size.
+    """
+
+    def __init__(self, c: int, d: int, stride: tuple[int, int], size: tuple[int, int]) -> None:
+        super().__init__()
+        self.stride, self.size = stride, size
+        self.conv = nn.Conv2d(c, d * stride[0] * stride[1], 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = self.stride
+        x = self.conv(x)
+        b, c, h, w = x.shape
+        x = x.view(b, -1, rows, columns, h, w).permute(0, 1, 4, 2, 5, 3)
+        x = x.reshape(b, -1, h * rows, w * columns)
+        return x[:, :, : self.size[0], : self.size[1]]
+
+
+class ConvDecoder(nn.Module):
+    """A code -> pictures ``[b c h w]``, not yet squashed into their range.
+
+    The mean token goes through two linear layers into the innermost map, and from there
+    stage by stage to exactly the size of the plan. Where the code has as many tokens as
+    ``n``, each token that is real also adds to its own place of the map at ``stage``; a code
+    of any other number of tokens speaks through its mean alone. A condition scales and
+    shifts the features of every stage (FiLM, Perez et al. 2018, eq. 2).
+
+    Args:
+        plan: the sizes, from outside in.
+        width: d of the code.
+        condition: width of the condition; 0 for none.
+        n: tokens that have a place of their own.
+        stage: at which map of the plan, counted from outside.
+        hidden: width of the layer between the mean token and the innermost map.
+    """
+
+    def __init__(
+        self, plan: Plan, width: int, condition: int, n: int, stage: int, hidden: int = 512
+    ) -> None:
+        super().__init__()
+        self.plan, self.condition, self.n, self.stage = plan, condition, n, stage
+        h, w = plan.sizes[-1]
+        inner = plan.features[-1]
+        self.vector = nn.Sequential(
+            nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, inner * h * w)
+        )
+        here = plan.sizes[stage]
+        self.place = nn.Linear(width, plan.features[stage] * (here[0] * here[1] // n))
+        self.ups = nn.ModuleList(
+            Up(plan.features[i + 1], plan.features[i], plan.strides[i], plan.sizes[i])
+            for i in reversed(range(len(plan.strides)))
+        )
+        he(self)
+        nn.init.xavier_normal_(self.ups[-1].conv.weight)  # type: ignore[union-attr,arg-type]
+        self.films = nn.ModuleList()
+        if condition:
+            self.films.extend(nn.Linear(condition, 2 * f) for f in plan.features[:0:-1])
+
+    def forward(self, code: Code, condition: Code | None = None) -> Tensor:
+        style = check_condition(condition, self.condition)
+        h, w = self.plan.sizes[-1]
+        x = self.vector(mean_token(code)).view(len(code), -1, h, w)
+        last = len(self.ups)
+        for i, up in enumerate(self.ups):
+            if last - i == self.stage and code.tokens.shape[1] == self.n:
+                x = x + self.places(code)
+            if style is not None:
+                scale, shift = self.films[i](style)[:, :, None, None].chunk(2, 1)
+                x = x * (1 + scale) + shift
+            x = up(F.relu(x).contiguous(memory_format=torch.channels_last))
+        return x
+
+    def places(self, code: Code) -> Tensor:
+        """What each token adds: ``[b n d]`` -> ``[b C h w]`` at the stage's map, row by row."""
+        h, w = self.plan.sizes[self.stage]
+        x: Tensor = self.place(code.tokens)
+        if code.mask is not None:
+            x = x * code.mask[..., None].to(x.dtype)
+        b, n = x.shape[:2]
+        x = x.view(b, n, -1, h * w // n).transpose(1, 2)
+        return x.reshape(b, -1, h, w)
+
+
+class ConvPrenet(nn.Module):
+    """A picture -> tokens ``[b n d]`` in float32.
+
+    Args:
+        plan: the sizes, from outside in.
+        width: d of the code.
+        n: 1 for one token of the whole picture, otherwise the positions, or the rows, of
+            the innermost map.
+        hidden: width of the layer before the single token.
+    """
+
+    def __init__(self, plan: Plan, width: int, n: int = 1, hidden: int = 256) -> None:
+        super().__init__()
+        self.n = n
+        self.encoder = ConvEncoder(plan)
+        h, w = plan.sizes[-1]
+        flat = self.encoder.features * h * w // n
+        self.head: nn.Module
+        if n == 1:
+            self.head = nn.Sequential(nn.Linear(flat, hidden), nn.ReLU(), nn.Linear(hidden, width))
+            nn.init.kaiming_normal_(self.head[0].weight)  # type: ignore[arg-type]
+            self.place = None
+        else:
+            self.head = nn.Linear(flat, width)
+            self.place = nn.Parameter(torch.randn(n, width) * 0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.encoder(x)
+        b, c = x.shape[:2]
+        x = x.reshape(b, c, self.n, -1).transpose(1, 2).reshape(b, self.n, -1)
+        tokens: Tensor = self.head(x).float()
+        return tokens if self.place is None else tokens + self.place
+
+
+class ConvCritic(nn.Module):
+    """A picture, and a condition where it was built for one, -> logits ``[b]`` in float32.
+
+    The condition enters by projection: ``logit = w . h(x) + (V y) . h(x)`` (Miyato & Koyama
+    2018, eq. 3).
+    """
+
+    def __init__(self, plan: Plan, condition: int, hidden: int = 256) -> None:
+        super().__init__()
+        self.condition = condition
+        self.encoder = ConvEncoder(plan, slope=0.2)
+        h, w = plan.sizes[-1]
+        self.flat = nn.Linear(self.encoder.features * h * w, hidden)
+        self.logit = nn.Linear(hidden, 1)
+        self.project = nn.Linear(condition, hidden, bias=False) if condition else None
+        nn.init.kaiming_normal_(self.flat.weight, 0.2)
+
+    def forward(self, x: Tensor, condition: Code | None = None) -> Tensor:
+        style = check_condition(condition, self.condition)
+        x = F.leaky_relu(self.flat(self.encoder(x).flatten(1)), 0.2)
+        logits: Tensor = self.logit(x)[:, 0].float()
+        if style is None or self.project is None:
+            return logits
+        return logits + (self.project(style) * x).float().sum(1) / math.sqrt(x.shape[1])

@@ -1,6 +1,7 @@
 """The registry: modalities, bridges and commands of whatever is installed."""
 
+from .entries import Entry, Failure, Plugin
 from .hookspecs import hookimpl
-from .registry import Failure, Plugin, Registry
+from .registry import Registry
 
-__all__ = ["Failure", "Plugin", "Registry", "hookimpl"]
+__all__ = ["Entry", "Failure", "Plugin", "Registry", "hookimpl"]

@@ -78,7 +78,7 @@ class Bridge(Configurable, nn.Module, ABC):
         """How it learns: stages in order. Every trainable parameter is claimed by some phase."""
 
     def sample(self, n: int, domains: Sequence[str]) -> dict[str, Signal]:
-        """n joint samples of the domains from the prior.
+        """Joint samples of the domains from the prior, n of each.
 
         Raises:
             UnsupportedError: the bridge has no prior to sample from.

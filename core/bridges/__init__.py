@@ -1,1 +1,1 @@
-"""The bridges that come with transmodal."""
+"""The five published systems, one file each."""

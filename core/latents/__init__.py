@@ -1,1 +1,1 @@
-"""Latent models of one domain."""
+"""Latent models: what stands between a domain's data and a bridge over latent spaces."""

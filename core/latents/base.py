@@ -1,0 +1,61 @@
+"""What a bridge over latent spaces asks of a domain's latent model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..modality import Modality
+from ..signal import Signal
+from ..stage import Stage
+from ..table import Column, Memory
+
+CHUNK = 1000  # items encoded at a time
+
+
+class LatentModel(nn.Module, ABC):
+    """A generative model of one domain with a latent vector z ~ N(0, I).
+
+    Args:
+        modality: of the domain.
+        width: dimensions of z.
+    """
+
+    def __init__(self, modality: Modality, width: int) -> None:
+        super().__init__()
+        self.modality = modality
+        self.width = width
+
+    @abstractmethod
+    def posterior(self, signal: Signal) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation ``[b width]`` of z given a signal."""
+
+    @abstractmethod
+    def decode(self, z: Tensor) -> Signal:
+        """The signal of latent vectors ``[b width]``."""
+
+    @abstractmethod
+    def stages(self, domain: str) -> Sequence[Stage]:
+        """How it learns from the items of ``domain``."""
+
+    @abstractmethod
+    def latents(self, column: Column, generator: torch.Generator) -> Memory:
+        """The data set a bridge learns from: z's of the domain, with labels.
+
+        Args:
+            column: the domain's items.
+            generator: the only source of chance.
+
+        Returns:
+            values ``[m 2 width]``: mean and standard deviation of each z.
+        """
+
+
+def over(signal: Signal, function: Callable[[Signal], Tensor]) -> Tensor:
+    """A function of a signal, taken in chunks, in eval mode's spirit: no gradients."""
+    with torch.no_grad():
+        parts = [function(signal[i : i + CHUNK]) for i in range(0, len(signal), CHUNK)]
+    return torch.cat(parts)

@@ -1,0 +1,117 @@
+"""A translator on disk: config.json, model.safetensors, README.md."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .bridge import Bridge
+from .config import build
+from .errors import CheckpointError
+from .files import replace_file
+from .modality import Modality
+
+if TYPE_CHECKING:
+    from .evaluation.card import Card
+    from .translator import Translator
+
+FORMAT = 1
+CONFIG, MODEL, README = "config.json", "model.safetensors", "README.md"
+
+
+class Finder(Protocol):
+    """Finds classes by the names of a configuration; a ``Registry`` does."""
+
+    def modality(self, name: str) -> type[Modality]: ...
+
+    def bridge(self, name: str) -> type[Bridge]: ...
+
+
+def write(translator: Translator, folder: Path, card: Card | None) -> Path:
+    """See ``Translator.save``."""
+    from safetensors.torch import save
+
+    modalities = list({id(m): m for m in translator.domains.values()}.values())
+    weights = {k: v.detach().contiguous() for k, v in translator.bridge.state_dict().items()}
+    data = save(weights)
+    config = {
+        "format": FORMAT,
+        "modalities": [{"name": m.name, "settings": m.settings()} for m in modalities],
+        "domains": {
+            name: next(i for i, m in enumerate(modalities) if m is modality)
+            for name, modality in translator.domains.items()
+        },
+        "bridge": {"name": translator.bridge.name, "settings": translator.bridge.settings()},
+        "classes": list(translator.classes),
+        "training": translator.training,
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The weights go first: a config without its weights is found out by the hash.
+        replace_file(folder / MODEL, data)
+        replace_file(folder / CONFIG, json.dumps(config, indent=2).encode())
+        if card is not None:
+            card.write(folder)
+    except OSError as error:
+        raise CheckpointError(f"cannot save the translator in {folder}: {error}") from error
+    return folder
+
+
+def read(cls: type[Translator], folder: Path, registry: Finder) -> Translator:
+    """See ``Translator.load``."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    config = _config(folder / CONFIG)
+    try:
+        kinds = [
+            build(registry.modality(m["name"]), m["settings"], str(folder / CONFIG))
+            for m in config["modalities"]
+        ]
+        domains = {name: kinds[i] for name, i in config["domains"].items()}
+        chosen = config["bridge"]
+        bridge = build(registry.bridge(chosen["name"]), chosen["settings"], str(folder / CONFIG))
+        classes, digest = config["classes"], config["sha256"]
+        training = config["training"]
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise CheckpointError(
+            f"{folder / CONFIG} lacks or garbles a field: {error!r}; save the translator again"
+        ) from error
+    try:
+        data = (folder / MODEL).read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{folder / MODEL} cannot be read: {error}") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise CheckpointError(
+            f"{folder / MODEL} is not what {CONFIG} says it is (truncated, damaged or of another "
+            "translator); restore the folder or train again"
+        )
+    translator = cls(domains, bridge)
+    translator.connect(classes)
+    translator.training = training
+    try:
+        translator.bridge.load_state_dict(load(data))
+    except (SafetensorError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{folder / MODEL} does not fit the settings in {CONFIG}: {error}"
+        ) from error
+    return translator
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path.parent} holds no translator: no {path.name}") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        found = config.get("format") if isinstance(config, dict) else type(config).__name__
+        raise CheckpointError(
+            f"{path} is no translator of format {FORMAT} but {found!r}; "
+            "another version of transmodal wrote it, or something else did"
+        )
+    return config

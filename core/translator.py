@@ -1,0 +1,342 @@
+"""Translator: domains and a bridge, trained, used, evaluated and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from . import saved
+from .bridge import Bridge
+from .code import Code
+from .errors import DataError, SettingError, UnknownNameError
+from .kernel import Kernel, Training
+from .kernel.events import Event, Progress
+from .modality import Modality
+from .records import Records
+from .seeds import derived_seed
+from .signal import Signal
+from .stage import UNLABELLED
+from .table import Table
+
+if TYPE_CHECKING:
+    from .evaluation.card import Card
+    from .evaluation.judge import Judge
+
+BATCH = 256  # items translated at a time
+
+
+class Translator:
+    """Domains joined by a bridge: any source into any target.
+
+    Args:
+        domains: name -> Modality. Domains given the same object share its subnets.
+        bridge: the strategy that ties them.
+
+    Raises:
+        SettingError: fewer than one domain, a name that is no file name, a bridge in use.
+
+    >>> translator = Translator({"digits": Image(size=28), "spoken": Speech()}, BridgingVAE())
+    >>> translator.fit(Records.from_manifest("train.csv"), precision="bf16")
+    >>> waves = translator.translate(pictures, source="digits", target="spoken")
+    """
+
+    def __init__(self, domains: Mapping[str, Modality], bridge: Bridge) -> None:
+        if not domains:
+            raise SettingError("a translator needs domains, {name: modality}")
+        for name, modality in domains.items():
+            if not name.replace("_", "").replace("-", "").isalnum():
+                raise SettingError(f"a domain's name is letters, digits, '-' and '_', not {name!r}")
+            if not isinstance(modality, Modality):
+                raise SettingError(f"the domain {name!r} needs a Modality, not {modality!r}")
+        if not isinstance(bridge, Bridge):
+            raise SettingError(f"bridge needs a Bridge object, not {bridge!r}; call the class")
+        if bridge.domains:
+            raise SettingError(f"this {bridge.name!r} bridge joins other domains already; make one")
+        self.domains = dict(domains)
+        self.bridge = bridge
+        self.classes: tuple[str, ...] = ()
+        self.history: list[Progress] = []
+        self.training: dict[str, Any] = {}
+        self._seen: Table | None = None  # what fit learned from, for evaluate's judges
+
+    def __repr__(self) -> str:
+        return f"Translator({self.domains!r}, {self.bridge!r})"
+
+    @property
+    def connected(self) -> bool:
+        """Whether the bridge's modules are built, that is, after fit, connect or load."""
+        return bool(self.bridge.domains)
+
+    def connect(self, classes: Sequence[str] = (), *, seed: int = 0) -> None:
+        """Build the modules with random weights; ``fit`` does it where it was not done.
+
+        Args:
+            classes: names of the classes of the labels, in order.
+            seed: of the weights.
+
+        Raises:
+            SettingError: the bridge is connected already.
+        """
+        if self.connected:
+            raise SettingError("this translator is connected already; make a new one")
+        self.classes = tuple(classes)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed(seed, "weights"))
+            self.bridge.connect(self.domains, len(self.classes))
+        self.bridge.eval()
+
+    # -- learning -------------------------------------------------------------
+    def fit(
+        self,
+        records: Records | Table,
+        *,
+        precision: str = "fp32",
+        device: str = "auto",
+        seed: int = 0,
+        checkpoint: str | Path | None = None,
+        stream: bool = False,
+        progress: bool = True,
+        watch: Callable[[Event], None] | None = None,
+        **training: Any,
+    ) -> Translator:
+        """Train every stage of the bridge.
+
+        Args:
+            records: the training data.
+            precision: ``"fp32"``, ``"bf16"`` or ``"fp16"`` (the last wants a GPU).
+            device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+            seed: of the weights, the order of the data and the noise.
+            checkpoint: folder that keeps the state of training. A run that was stopped, by
+                whatever means, goes on from there when called again, to the same weights.
+            stream: leave the records' files on disk and read them as they are drawn.
+            progress: show a progress bar.
+            watch: called with every event of the training.
+            training: more settings of ``core.kernel.Training``.
+
+        Raises:
+            DataError: the records are not what the bridge needs.
+            CheckpointError: the checkpoint is damaged or of another training.
+            TrainingError: gradients stay non-finite.
+        """
+        table = records
+        if isinstance(records, Records):
+            classes = self.classes if self.connected else None
+            table = records.table(self.domains, classes, stream=stream)
+        assert isinstance(table, Table)
+        if not self.connected:
+            self.connect(table.classes, seed=seed)
+        self._check_needs(table)
+        self._seen = table
+        settings = Training(
+            precision=precision,
+            device=device,
+            seed=seed,
+            checkpoint=Path(checkpoint) if checkpoint is not None else None,
+            **training,
+        )
+        kernel = Kernel(self.bridge, self.bridge.stages(), table, settings)
+        events: Iterator[Event] = kernel.run()
+        if progress:
+            from .kernel.progress import show
+
+            events = show(events)
+        for event in events:
+            if isinstance(event, Progress):
+                self.history.append(event)
+            if watch is not None:
+                watch(event)
+        self.bridge.eval()
+        self.training = {
+            "precision": precision,
+            "seed": seed,
+            "items": {domain: len(table.column(domain)) for domain in self.domains},
+            "stages": {stage.name: stage.steps for stage in self.bridge.stages()},
+        }
+        return self
+
+    def _check_needs(self, table: Table) -> None:
+        needs = self.bridge.needs
+        for domain in self.domains:
+            labelled = (table.column(domain).labels != UNLABELLED).any()
+            if needs.labels and not labelled:
+                raise DataError(
+                    f"the bridge {self.bridge.name!r} needs labels, and no item of {domain!r} has "
+                    f"one. {needs.advice}"
+                )
+        if needs.pairs:
+            rows = [set(table.column(domain).rows.tolist()) for domain in self.domains]
+            if not set.intersection(*rows):
+                raise DataError(
+                    f"the bridge {self.bridge.name!r} needs pairs, and no record holds all of "
+                    f"{', '.join(self.domains)}. {needs.advice}"
+                )
+
+    # -- using ------------------------------------------------------------------
+    def translate(self, items: Sequence[Any], source: str, target: str) -> list[Any]:
+        """Items of one domain into items of another.
+
+        Args:
+            items: of the source's modality (or paths of files that hold them).
+            source, target: names of domains.
+
+        Raises:
+            UnknownNameError: no such domain.
+            DataError: an item cannot be used.
+        """
+        modality = self._modality(source)
+        signal = modality.collate([modality.load(item) for item in items])
+        return self._modality(target).split(self.translate_signal(signal, source, target))
+
+    def translate_signal(self, signal: Signal, source: str, target: str) -> Signal:
+        """``translate`` from signal to signal, without files or items."""
+        self._modality(source), self._modality(target)
+        return self._over(
+            signal, lambda part: self.bridge.decode(self.bridge.encode(part, source), target)
+        )
+
+    def sample(
+        self, n: int, domains: Sequence[str] | None = None, *, seed: int = 0
+    ) -> dict[str, list[Any]]:
+        """Joint samples, n of each domain: item i of every domain belongs together.
+
+        Raises:
+            UnsupportedError: the bridge has no prior.
+        """
+        self._require_trained()
+        names = list(domains or self.domains)
+        for name in names:
+            self._modality(name)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(seed)
+            made = self.bridge.sample(n, names)
+        return {name: self.domains[name].split(made[name].to("cpu")) for name in names}
+
+    def embed(self, items: Sequence[Any], domain: str) -> Tensor:
+        """``[b d]`` vectors of the common space, comparable across domains."""
+        modality = self._modality(domain)
+        signal = modality.collate([modality.load(item) for item in items])
+        self._require_trained()
+        device = self._device()
+        with torch.no_grad():
+            parts = [
+                self.bridge.embed(signal[i : i + BATCH].to(device), domain).cpu()
+                for i in range(0, len(signal), BATCH)
+            ]
+        return torch.cat(parts)
+
+    def interpolate(
+        self, first: Any, last: Any, source: str, target: str, steps: int = 8
+    ) -> list[Any]:
+        """Items of the target on the way from one item of the source to another.
+
+        The way is ``sqrt(1 - p) a + sqrt(p) b`` in the common space, p from 0 to 1, which keeps
+        the variance of two independent normal vectors (Latent Domain Transfer sec. 4.3).
+        """
+        modality = self._modality(source)
+        ends = modality.collate([modality.load(first), modality.load(last)])
+        self._require_trained()
+        with torch.no_grad():
+            a, b = self.bridge.encode(ends.to(self._device()), source).tokens
+            p = torch.linspace(0, 1, steps, device=a.device)[:, None, None]
+            made = self.bridge.decode(Code((1 - p).sqrt() * a + p.sqrt() * b), target)
+        return self._modality(target).split(made.to("cpu"))
+
+    def evaluate(
+        self,
+        records: Records | Table,
+        *,
+        train: Records | Table | None = None,
+        judges: Mapping[str, Judge] | None = None,
+        seed: int = 0,
+    ) -> Card:
+        """Measure every translation on held-out labelled records.
+
+        Args:
+            records: test data with labels.
+            train: labelled data to train the judges on; what ``fit`` learned from when not given.
+            judges: a classifier per domain, trained on real data; trained here when not given.
+            seed: of the judges.
+
+        Raises:
+            DataError: no labels, or nothing to train judges on.
+        """
+        from .evaluation.measure import measure
+
+        self._require_trained()
+        return measure(self, self._table(records), self._judged(train, judges, seed))
+
+    def _table(self, records: Records | Table) -> Table:
+        if isinstance(records, Records):
+            return records.table(self.domains, self.classes)
+        return records
+
+    def _judged(
+        self,
+        train: Records | Table | None,
+        judges: Mapping[str, Judge] | None,
+        seed: int,
+    ) -> Mapping[str, Judge]:
+        from .evaluation.judge import train_judges
+
+        if judges is not None:
+            return judges
+        table = self._table(train) if train is not None else self._seen
+        if table is None:
+            raise DataError(
+                "evaluate needs labelled real data to train its judges on: pass train=records "
+                "(the training part), or judges={domain: Judge}"
+            )
+        return train_judges(self.domains, table, seed=seed)
+
+    # -- on disk ----------------------------------------------------------------
+    def save(self, folder: str | Path, card: Card | None = None) -> Path:
+        """Write config.json, model.safetensors and README.md (the model card).
+
+        Raises:
+            CheckpointError: the folder cannot be written; what was there stays as it was.
+        """
+        self._require_trained()
+        return saved.write(self, Path(folder), card)
+
+    @classmethod
+    def load(cls, folder: str | Path, registry: saved.Finder) -> Translator:
+        """Read what ``save`` wrote.
+
+        Args:
+            folder: of the translator.
+            registry: finds classes by name, ``Registry.load()``.
+
+        Raises:
+            CheckpointError: a file is missing, damaged or foreign; names it.
+            UnknownNameError: the modality or bridge it was made with is not installed.
+        """
+        return saved.read(cls, Path(folder), registry)
+
+    # -- helpers ----------------------------------------------------------------
+    def _over(self, signal: Signal, function: Callable[[Signal], Signal]) -> Signal:
+        self._require_trained()
+        device = self._device()
+        with torch.no_grad():
+            parts = [
+                function(signal[i : i + BATCH].to(device)).to("cpu")
+                for i in range(0, len(signal), BATCH)
+            ]
+        return Signal.cat(parts)
+
+    def _device(self) -> torch.device:
+        return next(self.bridge.parameters()).device
+
+    def _modality(self, domain: str) -> Modality:
+        if domain not in self.domains:
+            raise UnknownNameError(
+                f"no domain {domain!r} here; this translator joins {', '.join(self.domains)}"
+            )
+        return self.domains[domain]
+
+    def _require_trained(self) -> None:
+        if not self.connected:
+            raise SettingError("this translator has no weights yet; call fit, or Translator.load")

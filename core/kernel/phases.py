@@ -1,0 +1,141 @@
+"""Phases at play: one optimiser, one scaler, one average and one history each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import TrainingError
+from ..stage import Batch, Phase
+from .ema import Average
+from .history import History
+from .precision import autocast, make_scaler
+from .schedule import Schedule
+from .settings import Training
+
+Feed = Iterator[Mapping[str, Batch]]
+
+
+def trainable(modules: Sequence[nn.Module]) -> list[nn.Parameter]:
+    """The parameters of the modules that require gradients, each once."""
+    found = {id(p): p for module in modules for p in module.parameters() if p.requires_grad}
+    return list(found.values())
+
+
+class Player:
+    """A phase made ready to play its turns in one stage.
+
+    Args:
+        stage: name of the stage, for errors.
+        phase: what to play.
+        parameters: those that learn.
+        steps: turns it plays in the whole stage.
+        window: turns between two readings of its history, at most.
+        settings: of the run.
+        device: where the parameters are.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        phase: Phase,
+        parameters: Sequence[nn.Parameter],
+        steps: int,
+        window: int,
+        settings: Training,
+        device: torch.device,
+    ) -> None:
+        self.where = f"stage {stage!r}, phase {phase.name!r}"
+        self.phase = phase
+        self.parameters = list(parameters)
+        self.objective = phase.objective
+        self.accumulate = settings.accumulate
+        self.autocast = autocast(settings.precision, device)
+        self.scaler = make_scaler(settings.precision, device)
+        self.history = History(window, settings.accumulate, device)
+        self.average = None if phase.ema is None else Average(self.parameters, phase.ema)
+        chosen = phase.optimizer
+        moving = chosen.schedule != "constant" or chosen.warmup > 0
+        self.schedule = Schedule(chosen, steps, device) if moving else None
+        self.optimizer: torch.optim.Optimizer = (
+            torch.optim.AdamW if chosen.weight_decay else torch.optim.Adam
+        )(
+            self.parameters,
+            lr=self.schedule.rate if self.schedule else chosen.lr,
+            betas=chosen.betas,
+            weight_decay=chosen.weight_decay,
+            fused=True,
+        )
+        self.one = torch.ones((), device=device)
+        self.streak = self.skipped = 0  # steps left out: in a row up to now, in all
+
+    def hold(self, learning: bool) -> None:
+        """Let this phase's modules learn, or hold them still."""
+        for module in self.phase.learns:
+            module.train(learning)
+        for parameter in self.parameters:
+            parameter.requires_grad = learning
+
+    def play(self, feed: Feed) -> None:
+        """One turn: fresh batches, gradients, one step of the optimiser."""
+        for parameter in self.parameters:
+            parameter.grad = None
+        for batch in range(self.accumulate):
+            batches = next(feed)
+            with self.autocast:
+                terms = self.objective(batches)
+            if tuple(terms) != self.history.names:
+                self._meet(terms)
+            values = [term.float() for term in terms.values()]
+            total = sum(values[1:], values[0])
+            if self.accumulate > 1:
+                total = total / self.accumulate
+            (total if self.scaler is None else self.scaler.scale(total)).backward()  # type: ignore[no-untyped-call]
+            self.history.put([value.detach() for value in values], batch)
+        self._step()
+
+    def _step(self) -> None:
+        optimizer, scaler, clip = self.optimizer, self.scaler, self.phase.clip
+        if scaler is not None:
+            scaler.unscale_(optimizer)
+        skipped = self.history.flag()
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        shrink = None
+        if clip is None:
+            torch._amp_foreach_non_finite_check_and_unscale_(gradients, skipped, self.one)
+        else:
+            norm = torch.nn.utils.get_total_norm(gradients)
+            torch.ne(norm - norm, 0, out=skipped)
+            shrink = ((norm + 1e-6) / clip).clamp_(min=1)
+        # Fused optimisers divide by grad_scale as they go, and do nothing at all under found_inf.
+        optimizer.grad_scale, optimizer.found_inf = shrink, skipped  # type: ignore[attr-defined]
+        optimizer.step()
+        if scaler is not None:
+            scaler.update()
+        if self.schedule is not None:
+            self.schedule.update(skipped)
+        if self.average is not None:
+            self.average.update(skipped)
+        self.history.step += 1
+
+    def _meet(self, terms: Mapping[str, Tensor]) -> None:
+        names = tuple(terms)
+        if self.history.names or not names:
+            raise TrainingError(
+                f"{self.where}: the objective gave the terms {list(names)}, "
+                f"earlier {list(self.history.names)}; give the same ones at every step"
+            )
+        for name, term in terms.items():
+            if not isinstance(term, Tensor) or term.shape != ():
+                found = tuple(term.shape) if isinstance(term, Tensor) else type(term).__name__
+                raise TrainingError(
+                    f"{self.where}: the term {name!r} must be a scalar tensor, not {found}; "
+                    f"sum or average it"
+                )
+        if not any(term.requires_grad for term in terms.values()):
+            raise TrainingError(
+                f"{self.where}: the objective depends on nothing that this phase learns"
+            )
+        self.history.name(names)

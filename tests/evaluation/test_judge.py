@@ -1,0 +1,116 @@
+import pytest
+import torch
+from torch import Tensor
+
+from transmodal.core import Signal
+from transmodal.core.errors import DataError, SettingError, TrainingError
+from transmodal.core.evaluation.judge import Judge, train_judge
+from transmodal.core.kernel.events import Interrupted, StageFinished
+from transmodal.plugins.image.modality import Image
+
+MODALITY = Image(size=8, augmentation=0.3)
+
+
+def bars(n: int, seed: int) -> tuple[Signal, Tensor]:
+    """Pictures of a bar at one of four heights, under noise."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, 4, (n,), generator=generator)
+    values = torch.rand(n, 1, 8, 8, generator=generator) * 0.7
+    for i, label in enumerate(labels.tolist()):
+        values[i, :, 2 * label : 2 * label + 2] += 0.3
+    return Signal(values), labels
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    signal, labels = bars(300, seed=0)
+    labels[::3] = -1
+    return train_judge(MODALITY, signal, labels, 4, steps=60, batch=32, device="cpu", width=16)
+
+
+def test_a_judge_learns_what_it_is_shown(judge: Judge) -> None:
+    signal, labels = bars(400, seed=1)
+    labels[:100] = -1
+    # chance is .25, with a standard deviation of .025 on 300 items
+    assert judge.accuracy(signal, labels) > 0.9
+    expected = (judge.predict(signal) == labels)[100:].double().mean().item()
+    assert judge.accuracy(signal, labels) == pytest.approx(expected)
+
+
+def test_what_a_judge_reads_does_not_depend_on_batches_or_mode(judge: Judge) -> None:
+    signal, _ = bars(50, seed=2)
+    whole = judge.probabilities(signal)
+    assert whole.shape == (50, 4)
+    assert torch.allclose(whole.sum(1), torch.ones(50), atol=1e-5)
+    # batches of other sizes add up in another order
+    assert torch.allclose(judge.probabilities(signal, batch=7), whole, atol=1e-5)
+    assert torch.equal(judge.predict(signal), whole.argmax(1))
+    features = judge.features(signal)
+    assert features.shape == (50, 16) and not features.requires_grad
+    assert torch.allclose(judge.head(features).softmax(1), whole, atol=1e-5)
+    judge.train()
+    assert torch.allclose(judge.probabilities(signal), whole, atol=1e-5)
+    assert judge.training
+    judge.eval()
+
+
+def test_a_judge_is_frozen_and_the_random_state_is_kept() -> None:
+    signal, labels = bars(40, seed=0)
+    state = torch.get_rng_state()
+    events = []
+
+    def show(stream):
+        for event in stream:
+            events.append(event)
+            yield event
+
+    made = [
+        train_judge(MODALITY, signal, labels, 4, steps=3, batch=8, device="cpu", show=show, seed=s)
+        for s in (5, 5, 6)
+    ]
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not any(p.requires_grad for p in made[0].parameters())
+    assert not made[0].training
+    first, again, other = (judge.probabilities(signal) for judge in made)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert sum(isinstance(event, StageFinished) for event in events) == 3
+
+
+def test_an_interrupted_judge_is_no_judge() -> None:
+    signal, labels = bars(40, seed=0)
+
+    def stop(stream):
+        next(stream)
+        yield Interrupted("judge", 2, "SIGINT")
+
+    with pytest.raises(TrainingError, match="ended by SIGINT at step 2 of 9"):
+        train_judge(MODALITY, signal, labels, 4, steps=9, batch=8, device="cpu", show=stop)
+
+
+def test_labels_that_do_not_fit_are_refused(judge: Judge) -> None:
+    signal, labels = bars(10, seed=0)
+    with pytest.raises(DataError, match=r"10 items need as many labels, not .* \[9\]"):
+        train_judge(MODALITY, signal, labels[:9], 4, device="cpu")
+    with pytest.raises(DataError, match="none has a label"):
+        judge.accuracy(signal, torch.full((10,), -1))
+    with pytest.raises(DataError, match="run from 0 to 7, but 4 classes are numbered 0 to 3"):
+        judge.accuracy(signal, torch.tensor([0, 7, *[1] * 8]))
+    with pytest.raises(DataError, match="no items to read"):
+        judge.predict(signal[:0])
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    with pytest.raises(SettingError, match="Judge: classes must be a whole number >= 2, not 1"):
+        Judge(MODALITY, 1)
+    with pytest.raises(SettingError, match="Judge: width must be a whole number >= 1, not 0"):
+        Judge(MODALITY, 4, width=0)
+
+
+@pytest.mark.cuda
+def test_a_judge_trains_on_the_gpu() -> None:
+    signal, labels = bars(300, seed=0)
+    judge = train_judge(MODALITY, signal, labels, 4, steps=60, batch=32, device="cuda")
+    assert judge.head.weight.is_cuda
+    assert judge.predict(signal).device.type == "cpu"
+    assert judge.accuracy(*bars(400, seed=1)) > 0.9

@@ -1,0 +1,215 @@
+"""The contract of a bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ...core.bridge import Bridge, Needs
+from ...core.code import Code
+from ...core.errors import UnknownNameError, UnsupportedError
+from ...core.modality import Modality
+from ...core.signal import Signal
+from ...core.stage import Phase, Stage
+from ...core.table import Table
+from .clauses import (
+    CLOSE,
+    Broken,
+    check_finite,
+    check_gradients,
+    check_same,
+    check_settings,
+    clause,
+    expect,
+    perturb,
+    refuses,
+)
+
+NOWHERE = "no-such-domain"
+
+
+def check_bridge(
+    bridge: Bridge, domains: Mapping[str, Modality], table: Table, *, items: int = 3
+) -> None:
+    """Check everything the kernel and the translator rely on, before any training.
+
+    Args:
+        bridge: yours, not connected yet; it stays so, twins made from its settings are tried.
+        domains: at least two.
+        table: a column of at least ``items`` items for each, with labels and pairs where the
+            bridge needs them.
+        items: how many items to translate.
+
+    Raises:
+        PluginError: naming the clause that is broken, what was expected and what was found.
+    """
+    subject = f"bridge {getattr(bridge, 'name', type(bridge).__name__)!r}"
+    with clause(subject, "facts and settings"):
+        check_settings(bridge, bridge.name)
+        expect(isinstance(bridge.needs, Needs), "needs: Needs", type(bridge.needs).__name__)
+    with clause(subject, "connect"):
+        twin, other = (_connected(bridge, domains, table, seed) for seed in (1, 2))
+        again = _connected(bridge, domains, table, 1)
+        for key, value in twin.state_dict().items():
+            check_same(value, again.state_dict()[key], f"the same {key} from the same seed")
+    signals = {name: table.column(name).take(torch.arange(items)) for name in domains}
+    with clause(subject, "encode and decode"):
+        made = _translations(twin, signals)
+    with clause(subject, "bf16 autocast"), torch.autocast("cpu", torch.bfloat16):
+        for values in _translations(twin, signals).values():
+            check_finite(values, "a translation")
+    with clause(subject, "an item's translation does not depend on its batch"):
+        alone = _translations(twin, {name: signal[:1] for name, signal in signals.items()})
+        for pair, values in made.items():
+            check_same(values[:1], alone[pair], f"{pair} of an item alone", CLOSE)
+    with clause(subject, "embed"):
+        _embeddings(twin, signals)
+    with clause(subject, "unknown domains"):
+        first, signal = next(iter(signals.items()))
+        refuses(lambda: twin.encode(signal, NOWHERE), UnknownNameError, "encode")
+        code = twin.encode(signal, first)
+        refuses(lambda: twin.decode(code, NOWHERE), UnknownNameError, "decode")
+    with clause(subject, "sample and style"):
+        _abilities(twin, signals)
+    with clause(subject, "save and load"):
+        other.load_state_dict({key: value.clone() for key, value in twin.state_dict().items()})
+        for pair, values in _translations(other, signals).items():
+            check_same(values, made[pair], f"{pair} of the bridge saved", CLOSE)
+    with clause(subject, "stages"):
+        _stages(twin, domains)
+    with clause(subject, "objectives"):
+        _objectives(twin, table)
+
+
+def _connected(bridge: Bridge, domains: Mapping[str, Modality], table: Table, seed: int) -> Bridge:
+    twin = type(bridge)(**bridge.settings())
+    torch.manual_seed(seed)
+    twin.connect(domains, len(table.classes))
+    return twin.eval()
+
+
+@torch.no_grad()
+def _translations(bridge: Bridge, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
+    """``source->target`` for every pair, shapes checked on the way."""
+    bridge.eval()
+    made: dict[str, Tensor] = {}
+    widths: dict[str, int] = {}
+    for source, signal in signals.items():
+        code = bridge.encode(signal, source)
+        expect(isinstance(code, Code), f"a Code from encode({source!r})", type(code).__name__)
+        expect(len(code) == len(signal), f"{len(signal)} codes of {source!r}", len(code))
+        widths[source] = code.tokens.shape[2]
+        for target, real in signals.items():
+            there = bridge.decode(code, target)
+            pair = f"{source}->{target}"
+            expect(isinstance(there, Signal), f"a Signal from {pair}", type(there).__name__)
+            expect(len(there) == len(signal), f"{len(signal)} items from {pair}", len(there))
+            axis = 1 if real.lengths is None else 2
+            if real.values.is_floating_point():
+                found, wanted = list(there.values.shape), list(real.values.shape)
+                expect(
+                    len(found) == len(wanted) and found[axis:] == wanted[axis:],
+                    f"{pair} like real items {wanted}",
+                    found,
+                )
+            check_finite(there.values, pair)
+            made[pair] = there.values
+    expect(len(set(widths.values())) == 1, "one common space, codes of one width", widths)
+    return made
+
+
+@torch.no_grad()
+def _embeddings(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
+    shapes: dict[str, list[int]] = {}
+    for name, signal in signals.items():
+        vectors = bridge.embed(signal, name)
+        check_finite(vectors, "an embedding")
+        shapes[name] = list(vectors.shape)
+    right = all(len(s) == 2 and s[0] == len(signals[name]) for name, s in shapes.items())
+    right = right and len({s[-1] for s in shapes.values()}) == 1
+    expect(right, "vectors [b d] of one width d", shapes)
+
+
+@torch.no_grad()
+def _abilities(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
+    """Each ability is there and right, or refused by ``UnsupportedError``."""
+    names = list(signals)
+    try:
+        drawn = bridge.sample(2, names)
+    except UnsupportedError:
+        pass
+    else:
+        found = {name: len(signal) for name, signal in drawn.items()}
+        expect(found == dict.fromkeys(names, 2), f"2 samples of each of {names}", found)
+    for name, signal in signals.items():
+        try:
+            style = bridge.style(signal, name)
+        except UnsupportedError:
+            continue
+        made = bridge.decode(bridge.encode(signal, name), name, style)
+        expect(len(made) == len(signal), f"{len(signal)} items decoded in a style", len(made))
+
+
+def _stages(bridge: Bridge, domains: Mapping[str, Modality]) -> None:
+    stages = bridge.stages()
+    names = [stage.name for stage in stages]
+    expect(bool(names) and len(set(names)) == len(names), "stages of distinct names", names)
+    for stage in stages:
+        for draw in stage.draws:
+            strange = set(draw.domains) - set(domains)
+            expect(not strange, f"draws of {list(domains)} in {stage.name!r}", sorted(strange))
+    claimed = {
+        id(parameter)
+        for stage in stages
+        for phase in stage.phases
+        for module in phase.learns
+        for parameter in module.parameters()
+    }
+    free = [
+        name
+        for name, parameter in bridge.named_parameters()
+        if parameter.requires_grad and id(parameter) not in claimed
+    ]
+    expect(not free, "every parameter claimed by some phase", f"unclaimed {', '.join(free)}")
+
+
+def _objectives(bridge: Bridge, table: Table) -> None:
+    """Play every phase once: terms are finite scalars, and what learns gets gradients."""
+    perturb(bridge)
+    stages = bridge.stages()
+    for stage in stages:
+        generator = torch.Generator().manual_seed(0)
+        prepared = stage.prepare(table, generator) if stage.prepare else table
+        batch = next(prepared.feed(stage.draws, seed=0))
+        for phase in stage.phases:
+            where = f"{stage.name}/{phase.name}"
+            _hold_still(bridge, phase)
+            terms = _terms(phase, phase.objective(batch), where)
+            loss = torch.stack([term.float() for term in terms.values()]).sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            with torch.autocast("cpu", torch.bfloat16):
+                _terms(phase, phase.objective(batch), f"{where} under bf16")
+    _reached(bridge, stages)
+
+
+def _hold_still(bridge: Bridge, phase: Phase) -> None:
+    bridge.eval().requires_grad_(False)
+    for module in phase.learns:
+        module.train().requires_grad_(True)
+
+
+def _terms(phase: Phase, terms: Mapping[str, Tensor], where: str) -> Mapping[str, Tensor]:
+    if not terms:
+        raise Broken(f"expected terms from {where}, found none")
+    for name, term in terms.items():
+        expect(term.ndim == 0, f"a scalar {where}/{name}", list(term.shape))
+        check_finite(term.detach(), f"{where}/{name}")
+    return terms
+
+
+def _reached(bridge: Bridge, stages: Sequence[Stage]) -> None:
+    learners = [m for stage in stages for phase in stage.phases for m in phase.learns]
+    names = {id(p): name for name, p in bridge.named_parameters()}
+    check_gradients({names[id(p)]: p for p in nn.ModuleList(learners).parameters()})

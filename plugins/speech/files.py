@@ -1,0 +1,106 @@
+"""Sound files, read and written by soundfile within limits, and what librosa does to waves."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core.errors import MediaError
+
+MAX_BYTES = 256 << 20  # of a file
+MAX_SECONDS = 600.0  # of a clip
+FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
+WRITES = (".wav", ".flac")
+
+
+def read_sound(path: Path, sample_rate: int) -> Tensor:
+    """A file's sound as a waveform ``[t]`` in [-1, 1]: channels averaged, resampled (soxr).
+
+    Raises:
+        MediaError: no such file, larger or longer than the limits, truncated, empty, or no
+            sound.
+    """
+    import soundfile
+
+    if not path.is_file():
+        raise MediaError(f"{path}: no such file")
+    if (weight := path.stat().st_size) > MAX_BYTES:
+        raise MediaError(f"{path}: {weight:,} bytes, more than the limit of {MAX_BYTES:,}")
+    try:
+        with soundfile.SoundFile(path) as sound:
+            rate, frames = sound.samplerate, sound.frames
+            if frames > MAX_SECONDS * rate:
+                raise MediaError(
+                    f"{path}: {frames / rate:.0f} s, more than the limit of {MAX_SECONDS:.0f} s"
+                )
+            samples = sound.read(dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
+        if isinstance(error, MediaError):
+            raise
+        raise MediaError(f"{path}: not a readable sound ({error})") from error
+    if len(samples) < frames or (path.suffix.lower() == ".wav" and _cut_short(path)):
+        raise MediaError(f"{path}: truncated, {len(samples)} samples are left")
+    if len(samples) == 0:
+        raise MediaError(f"{path}: holds no samples")
+    return resample(torch.from_numpy(samples.mean(1)), rate, sample_rate)
+
+
+def _cut_short(path: Path) -> bool:
+    """Whether a WAV file ends before its data does; libsndfile reads such files in silence."""
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return False
+        size = path.stat().st_size
+        while len(head := file.read(8)) == 8:
+            length = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                # streams of unknown length say 0 or the largest number
+                return 0 < length < 0xFFFFFF00 and file.tell() + length > size
+            file.seek(length + length % 2, 1)
+    return False
+
+
+def resample(wave: Tensor, rate: int, sample_rate: int) -> Tensor:
+    """A waveform ``[t]`` taken at ``rate`` hertz, at ``sample_rate`` (librosa, soxr_hq)."""
+    if rate == sample_rate:
+        return wave
+    import librosa
+
+    array = librosa.resample(wave.numpy(), orig_sr=rate, target_sr=sample_rate)
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def trim(wave: Tensor, decibels: float, n_fft: int, hop: int) -> Tensor:
+    """A waveform without the silence at its ends: frames this far below the loudest (librosa)."""
+    import librosa
+
+    _, (start, stop) = librosa.effects.trim(
+        wave.numpy(), top_db=decibels, frame_length=n_fft, hop_length=hop
+    )
+    return wave[int(start) : int(stop)]
+
+
+def write_sound(wave: Tensor, path: Path, sample_rate: int) -> None:
+    """Put a waveform ``[t]`` into a WAV or FLAC file of 16 bits; beyond [-1, 1] it clips.
+
+    Raises:
+        MediaError: another suffix, or the file cannot be written.
+    """
+    import soundfile
+
+    if path.suffix.lower() not in WRITES:
+        raise MediaError(f"{path}: sound is written as one of {', '.join(WRITES)}")
+    # 32767 / 32768 is the largest 16-bit number; +1.0 would wrap in some readers
+    samples = wave.detach().float().cpu().clamp(-1, 32767 / 32768).numpy()
+    buffer = io.BytesIO()
+    form = FORMATS[path.suffix.lower()]
+    soundfile.write(buffer, samples, sample_rate, subtype="PCM_16", format=form)
+    try:
+        path.write_bytes(buffer.getvalue())
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be written ({error})") from error

@@ -1,0 +1,258 @@
+"""Speech: waveforms of at most one window, learned as log-mel spectrograms."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from ...core.config import check_number
+from ...core.errors import DataError, SettingError
+from ...core.modality import Metric, Modality, Preview
+from ...core.signal import Signal
+from .augment import augment
+from .files import FORMATS, read_sound, resample, trim, write_sound
+from .inversion import invert
+from .mel import Mel
+from .metrics import log_mel_distance, mel_cepstral_distance, pitch, spectral_convergence
+from .picture import spectrogram_picture
+from .subnets import SpeechDiscriminator, SpeechGenerator, SpeechPrenet
+
+SILENT = 1e-4  # peak amplitude (-80 dB) of a clip that holds nothing
+QUIET = 0.08  # a frame with no bin above this (6 dB over the floor) is silence to ``split``
+CHUNK = 64  # clips transformed at once
+
+
+class Speech(Modality):
+    """Waveforms ``[t]`` in [-1, 1]; a signal holds them as log-mels ``[b t f]`` and lengths.
+
+    An item is a waveform taken at ``sample_rate``, or a pair (waveform, its rate in hertz);
+    int16 is read as [-1, 1]. Every clip is trimmed, scaled to a peak of 1, and cut at
+    the window. A signal's values are 0 at silence and about 1 at the loudest, one unit being
+    75 dB (``mel.Mel`` gives the formula); padding is silence.
+
+    Args:
+        sample_rate: in hertz, 4,000 to 48,000.
+        seconds: length of the window, 0.1 to 60; what lies past it is cut, with a warning.
+        n_fft: window of the transform in samples; by default the power of two from 40 ms up.
+        hop: samples between frames, n_fft over a whole number of at least 2; by default a
+            quarter of n_fft.
+        mels: bins, 8 to n_fft / 8; by default 40 up to 8 kHz, 80 above (or n_fft / 8).
+        trim: decibels below the loudest frame at which both ends are cut off; None keeps all.
+        normalise: whether each clip is scaled to a peak of 1.
+        augmentation: strength of ``augment``; 0 for none.
+        std: of the Normal likelihood of a mel bin, in units of the values.
+
+    Raises:
+        SettingError: a setting is of the wrong type or out of its range.
+    """
+
+    name: ClassVar[str] = "speech"
+    units: ClassVar[str] = "amplitudes in [-1, 1]"
+    suffixes: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+
+    def __init__(
+        self,
+        sample_rate: int = 8000,
+        seconds: float = 1.0,
+        n_fft: int | None = None,
+        hop: int | None = None,
+        mels: int | None = None,
+        trim: float | None = 30.0,
+        normalise: bool = True,
+        augmentation: float = 1.0,
+        std: float = 0.1,
+    ) -> None:
+        check_number("speech", "sample_rate", sample_rate, 4000, 48000, integer=True)
+        check_number("speech", "seconds", seconds, 0.1, 60)
+        if n_fft is None:
+            n_fft = 2 ** math.ceil(math.log2(0.04 * sample_rate))
+        check_number("speech", "n_fft", n_fft, 64, 8192, integer=True)
+        hop = n_fft // 4 if hop is None else hop
+        check_number("speech", "hop", hop, 1, n_fft // 2, integer=True)
+        if n_fft % 2 or n_fft % hop:
+            raise SettingError(
+                f"speech: n_fft ({n_fft}) must be even and a multiple of hop ({hop})"
+            )
+        if mels is None:
+            mels = min(40 if sample_rate <= 8000 else 80, n_fft // 8)
+        check_number("speech", "mels", mels, 8, n_fft // 8, integer=True)
+        if trim is not None:
+            check_number("speech", "trim", trim, 1, 120)
+        check_number("speech", "augmentation", augmentation, 0, 3)
+        check_number("speech", "std", std, 1e-3, 10)
+        self.sample_rate = sample_rate
+        self.seconds = seconds
+        self.n_fft = n_fft
+        self.hop = hop
+        self.mels = mels
+        self.trim = trim
+        self.normalise = normalise
+        self.augmentation = augmentation
+        self.std = std
+        self.mel = Mel(sample_rate, n_fft, hop, mels)
+
+    @property
+    def samples(self) -> int:
+        """Length of the window in samples."""
+        return round(self.seconds * self.sample_rate)
+
+    @property
+    def frames(self) -> int:
+        """Length of the window in frames, t."""
+        return 1 + self.samples // self.hop
+
+    # -- data ---------------------------------------------------------------
+    def read(self, path: Path) -> Tensor:
+        """The waveform ``[t]`` in a file, channels averaged, at this modality's rate."""
+        return read_sound(Path(path), self.sample_rate)
+
+    def write(self, item: Any, path: Path) -> None:
+        """Put a waveform into a WAV or FLAC file of 16 bits."""
+        write_sound(self._wave(item, 0), Path(path), self.sample_rate)
+
+    def resample(self, wave: Tensor, rate: int) -> Tensor:
+        """A waveform taken at ``rate`` hertz, at this modality's rate."""
+        return resample(torch.as_tensor(wave).float(), rate, self.sample_rate)
+
+    def collate(self, items: Sequence[Any]) -> Signal:
+        """Items as one batch of log-mels over the whole window, on the CPU.
+
+        Raises:
+            DataError: an item of another rate or shape, empty, silent, not finite or beyond
+                [-1, 1]; says which.
+        """
+        if not len(items):
+            raise DataError("speech: no items to collate; give at least one")
+        waves = [self._prepared(item, i) for i, item in enumerate(items)]
+        longest = max(len(wave) for wave in waves)
+        if longest > self.samples:
+            late = sum(len(wave) > self.samples for wave in waves)
+            warnings.warn(
+                f"speech: {late} of {len(waves)} clips are longer than the window of "
+                f"{self.seconds:g} s and were cut (the longest: "
+                f"{longest / self.sample_rate:.2f} s)",
+                stacklevel=2,
+            )
+        waves = [wave[: self.samples] for wave in waves]
+        lengths = torch.tensor([1 + len(wave) // self.hop for wave in waves])
+        values = torch.cat(
+            [self._log_mels(waves[i : i + CHUNK]) for i in range(0, len(waves), CHUNK)]
+        )
+        signal = Signal(values, lengths)
+        return Signal(values * signal.mask()[..., None], lengths)
+
+    def _log_mels(self, waves: Sequence[Tensor]) -> Tensor:
+        """``[b t f]`` of waveforms laid into the window."""
+        padded = pad_sequence([*waves, waves[0].new_zeros(self.samples)], batch_first=True)
+        return self.mel(padded[:-1])
+
+    def _wave(self, item: Any, i: int) -> Tensor:
+        """One item as a float waveform, checked."""
+        if isinstance(item, tuple) and len(item) == 2:
+            item, rate = item
+            if rate != self.sample_rate:
+                raise DataError(
+                    f"speech: item {i} is at {rate} Hz, not {self.sample_rate} Hz; resample it "
+                    "(Speech.resample), or set sample_rate to what the data has"
+                )
+        try:
+            wave = torch.as_tensor(item).detach().cpu()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise DataError(f"speech: item {i} is no waveform ({error})") from error
+        if wave.ndim != 1:
+            raise DataError(
+                f"speech: item {i} has shape {tuple(wave.shape)}, not (t,); average its channels"
+            )
+        if len(wave) == 0:
+            raise DataError(f"speech: item {i} is empty; leave it out")
+        if wave.dtype == torch.int16:
+            return wave.float() / 32768
+        if not wave.is_floating_point():
+            raise DataError(
+                f"speech: item {i} is {wave.dtype}; give int16 or floats in [-1, 1]"
+            )
+        wave = wave.float()
+        if not bool(wave.isfinite().all()):
+            raise DataError(f"speech: item {i} has samples that are NaN or infinite; leave it out")
+        return wave
+
+    def _prepared(self, item: Any, i: int) -> Tensor:
+        """One item trimmed, and scaled or checked against [-1, 1]."""
+        wave = self._wave(item, i)
+        peak = wave.abs().max().item()
+        if peak < SILENT:
+            raise DataError(f"speech: item {i} is silent (its peak is {peak:g}); leave it out")
+        if self.trim is not None:
+            wave = trim(wave, self.trim, self.n_fft, self.hop)
+        if self.normalise:
+            return wave / wave.abs().max()
+        if peak > 1.01:
+            raise DataError(
+                f"speech: item {i} peaks at {peak:g}; scale it to [-1, 1] or set normalise"
+            )
+        return wave
+
+    def split(self, signal: Signal) -> list[Tensor]:
+        """Waveforms on the CPU, phases by Griffin-Lim, silence at the end cut off."""
+        values = signal.values.detach().float()
+        loud = (values.amax(2) > QUIET) & signal.mask()
+        places = torch.arange(1, values.shape[1] + 1, device=values.device)
+        frames = (loud * places).amax(1).clamp(min=2).tolist()
+        waves = invert(values * signal.mask()[..., None], self.mel).cpu()
+        if self.normalise:
+            waves = waves / waves.abs().amax(1, keepdim=True).clamp(min=1.0)
+        pairs = zip(waves, frames, strict=True)
+        return [wave[: (n - 1) * self.hop].clone() for wave, n in pairs]
+
+    def preview(self, item: Any) -> Preview:
+        """The log-mel as a picture, time to the right and pitch upwards, and the sound."""
+        wave = self._wave(item, 0)
+        values = self.mel(wave[None, : self.samples])[0]
+        return Preview(spectrogram_picture(values), wave.clamp(-1, 1), self.sample_rate)
+
+    def pitch(self, item: Any) -> tuple[Tensor, Tensor]:
+        """Fundamental frequency ``[t]`` in hertz (0 where unvoiced) and where there is voice."""
+        return pitch(self._wave(item, 0), self.sample_rate)
+
+    def augment(self, signal: Signal, generator: torch.Generator) -> Signal:
+        """Tempo, time shift, vocal tract, tone, gain and noise; ``augment`` says how much."""
+        if self.augmentation == 0:
+            return signal
+        return augment(signal, self.mel, self.augmentation, generator)
+
+    # -- subnets ------------------------------------------------------------
+    def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:
+        """``Signal`` -> ``Code``: one token, or a token for every four frames."""
+        return SpeechPrenet((self.frames, self.mels), width, pooled)
+
+    def generator(self, width: int, *, condition: int = 0) -> nn.Module:
+        """``Code`` -> ``Signal`` of the whole window."""
+        return SpeechGenerator((self.frames, self.mels), width, condition)
+
+    def discriminator(self, *, condition: int = 0) -> nn.Module:
+        return SpeechDiscriminator((self.frames, self.mels), condition)
+
+    # -- learning -----------------------------------------------------------
+    def reconstruction(self, made: Signal, real: Signal) -> Tensor:
+        """``sum (made - real)^2 / (2 std^2)`` over the whole window, ``[b]`` nats.
+
+        Padding counts: it is silence, and a model must learn where a clip ends.
+        """
+        error = made.values.float() - real.values.float()
+        return error.square().flatten(1).sum(1) / (2 * self.std**2)
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Distances in decibels, and the spectral convergence of mel amplitudes."""
+        return {
+            "log_mel_db": log_mel_distance,
+            "mel_cepstral_db": mel_cepstral_distance,
+            "spectral_convergence": partial(spectral_convergence, self.mel),
+        }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line on the process's arguments."""
-    from transmodal.registry.commands import cli
+    from transmodal.registry.commands.cli import cli
 
     cli(prog_name="transmodal")
 

@@ -85,8 +85,9 @@ def reason(error: BaseException) -> str:
     """An exception in one line, with advice where a library is not installed."""
     text = " ".join(str(error).split())
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        line += f" (install the distribution that has {error.name.partition('.')[0]!r})"
+    root = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
+    if root and "." not in root:  # with a dot, the distribution is there and incomplete
+        line += f"; install the distribution that provides {root!r}"
     return line
 
 

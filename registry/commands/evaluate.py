@@ -1,0 +1,51 @@
+"""``transmodal evaluate``: measure a saved translator on held-out records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ...core.errors import DataError
+from ..registry import Registry
+from .cli import pass_registry
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option(
+    "--train",
+    type=click.Path(path_type=Path),
+    help="Manifest of labelled real data for the judges, where MANIFEST has no split 'train'.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@pass_registry
+def evaluate(
+    registry: Registry, folder: Path, manifest: Path, train: Path | None, seed: int
+) -> None:
+    """Measure the translator in FOLDER and write its card there.
+
+    Where MANIFEST has a column 'split', its rows 'test' are measured and its rows 'train'
+    train the judges.
+    """
+    from ...core.records import Records
+    from ...core.translator import Translator
+
+    translator = Translator.load(folder, registry)
+    records = Records.from_manifest(manifest, list(translator.domains))
+    has_splits = any(records.splits)
+    if train is not None:
+        judged = Records.from_manifest(train, list(translator.domains))
+        judged = judged.part("train") if any(judged.splits) else judged
+    elif has_splits:
+        judged = records.part("train")
+    else:
+        raise DataError(
+            f"{manifest} has no column 'split', so the judges have nothing to learn from; "
+            "give a manifest of training data as --train FILE"
+        )
+    measured = records.part("test") if has_splits else records
+    card = translator.evaluate(measured, train=judged, seed=seed)
+    card.write(folder)
+    click.echo((folder / "README.md").read_text(encoding="utf-8"))

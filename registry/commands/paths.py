@@ -1,0 +1,98 @@
+"""Which files a command reads and writes, and which domains they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.errors import DataError, MediaError, SettingError, UnknownNameError
+
+if TYPE_CHECKING:
+    from ...core.modality import Modality
+
+Domains = Mapping[str, "Modality"]
+
+
+def choose(
+    domains: Domains, role: str, asked: str | None, suffix: str, other: str | None = None
+) -> str:
+    """The domain asked for, or the only one a file of this suffix can be of.
+
+    Args:
+        domains: name -> Modality.
+        role: ``"source"`` or ``"target"``.
+        asked: the domain the user named, if any.
+        suffix: of the file; empty for a folder.
+        other: the domain on the other side, left out while another one fits.
+
+    Raises:
+        UnknownNameError: the domain asked for is not there.
+        SettingError: none or several fit.
+    """
+    if asked is not None:
+        if asked not in domains:
+            raise UnknownNameError(f"no domain {asked!r}; the domains are {', '.join(domains)}")
+        return asked
+    fit = [name for name, m in domains.items() if not suffix or suffix.lower() in m.suffixes]
+    if len(fit) > 1:
+        fit = [name for name in fit if name != other]
+    if len(fit) != 1:
+        reads = "; ".join(f"{name}: {' '.join(m.suffixes)}" for name, m in domains.items())
+        found = f"several domains ({', '.join(fit)})" if fit else "no domain"
+        raise SettingError(
+            f"{found} may be the {role} for {suffix or 'a folder'!r}; say --{role} NAME ({reads})"
+        )
+    return fit[0]
+
+
+def expand(inputs: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
+    """The files among the inputs, and those of these suffixes in the folders among them.
+
+    Raises:
+        DataError: an input is missing, or a folder holds no such file.
+    """
+    files: list[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            inside = [f for f in sorted(path.iterdir()) if f.suffix.lower() in suffixes]
+            if not inside:
+                raise DataError(f"{path} holds no file that ends in {' or '.join(suffixes)}")
+            files += inside
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise DataError(f"no such file or folder: {path}")
+    return files
+
+
+def outputs(files: Sequence[Path], output: Path, suffix: str) -> list[Path]:
+    """Where the translation of each file goes: the output file itself, or into that folder.
+
+    Raises:
+        SettingError: several files into one, or two results of one name.
+    """
+    if output.suffix and not output.is_dir():
+        if len(files) > 1:
+            raise SettingError(
+                f"{len(files)} inputs do not fit into one file {output}; give a folder"
+            )
+        return [output]
+    made = [output / f"{file.stem}{suffix}" for file in files]
+    if len(set(made)) < len(made):
+        raise SettingError(f"two inputs have the same name, and would be one file in {output}")
+    return made
+
+
+def write(modality: Modality, items: Sequence[Any], paths: Sequence[Path]) -> None:
+    """Write each item to its path, making the folders.
+
+    Raises:
+        MediaError: a file or folder cannot be written.
+    """
+    for item, path in zip(items, paths, strict=True):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MediaError(f"the folder {path.parent} cannot be made: {error}") from error
+        modality.write(item, path)

@@ -1,0 +1,170 @@
+"""A recipe: the call that trains a translator, written down in TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.config import build
+from ...core.errors import SettingError, TransmodalError
+from ..registry import Registry
+
+if TYPE_CHECKING:
+    from ...core.bridge import Bridge
+    from ...core.modality import Modality
+    from ...core.records import Records
+
+SECTIONS = ("domains", "bridge", "records", "training")
+RECORDS = ("manifest", "folders", "paired", "split", "stream")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a recipe file says, built and checked.
+
+    Args:
+        domains: name -> Modality.
+        bridge: not connected yet.
+        records: reads the records.
+        fit: keywords of ``Translator.fit``.
+        out: folder the translator is saved in.
+    """
+
+    domains: dict[str, Modality]
+    bridge: Bridge
+    records: Callable[[], Records]
+    fit: dict[str, Any]
+    out: Path
+
+
+def read_recipe(path: Path, registry: Registry) -> Recipe:
+    """The recipe in a file. Paths inside it are relative to its folder.
+
+    Raises:
+        SettingError: no TOML, or not a recipe: all that is wrong, each with its key.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingError(f"{path} cannot be read as TOML: {error}") from error
+    reader = Reader(path.parent, registry)
+    reader.known("", content, SECTIONS)
+    domains = reader.domains(reader.section(content, "domains"))
+    bridge = reader.bridge(reader.section(content, "bridge"))
+    records = reader.records(reader.section(content, "records"))
+    fit, out = reader.training(reader.section(content, "training"))
+    if "stream" in content.get("records", {}):
+        fit["stream"] = content["records"]["stream"]
+    if reader.errors:
+        listed = "\n".join(f"  {error}" for error in reader.errors)
+        raise SettingError(f"{path} is not a recipe that can run:\n{listed}")
+    assert bridge is not None  # else there are errors
+    return Recipe(domains, bridge, records, fit, out)
+
+
+class Reader:
+    """Reads the sections of a recipe, and goes on after an error to find the others."""
+
+    def __init__(self, folder: Path, registry: Registry) -> None:
+        self.folder = folder
+        self.registry = registry
+        self.errors: list[str] = []
+
+    @contextmanager
+    def at(self, key: str) -> Iterator[None]:
+        """Keep an error raised inside, with the key it belongs to."""
+        try:
+            yield
+        except (TransmodalError, TypeError) as error:
+            self.errors.append(f"{key}: {error}")
+
+    def known(self, key: str, section: Mapping[str, Any], names: tuple[str, ...]) -> None:
+        """Refuse keys that mean nothing."""
+        for name in section:
+            if name not in names:
+                where = f"{key}.{name}" if key else name
+                self.errors.append(f"{where}: unknown; the keys here are {', '.join(names)}")
+
+    def section(self, content: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """A table of the file."""
+        section = content.get(name)
+        if isinstance(section, dict) and section:
+            return section
+        if section is not None or name != "training":
+            self.errors.append(f"{name}: missing, or no table; write a section [{name}]")
+        return {}
+
+    def domains(self, section: Mapping[str, Any]) -> dict[str, Modality]:
+        """``[domains.NAME]``: a modality and its settings, or ``same_as`` another domain."""
+        made: dict[str, Modality] = {}
+        twins: dict[str, str] = {}
+        for name, given in section.items():
+            key = f"domains.{name}"
+            if isinstance(given, dict) and set(given) == {"same_as"}:
+                twins[name] = str(given["same_as"])
+            elif not isinstance(given, dict) or not isinstance(given.get("modality"), str):
+                self.errors.append(f"{key}.modality: missing; name one, as 'transmodal list' does")
+            else:
+                settings = {k: v for k, v in given.items() if k != "modality"}
+                with self.at(key):
+                    made[name] = build(self.registry.modality(given["modality"]), settings, key)
+        for name, other in twins.items():
+            if other in made:
+                made[name] = made[other]
+            else:
+                self.errors.append(f"domains.{name}.same_as: no modality given for {other!r}")
+        return {name: made[name] for name in section if name in made}
+
+    def bridge(self, section: Mapping[str, Any]) -> Bridge | None:
+        """``[bridge]``: a name and settings."""
+        if not section:
+            return None
+        if not isinstance(section.get("name"), str):
+            self.errors.append("bridge.name: missing; name one, as 'transmodal list' does")
+            return None
+        settings = {k: v for k, v in section.items() if k != "name"}
+        with self.at("bridge"):
+            bridge: Bridge = build(self.registry.bridge(section["name"]), settings, "bridge")
+            return bridge
+        return None
+
+    def records(self, section: Mapping[str, Any]) -> Callable[[], Records]:
+        """``[records]``: a manifest or a folder per domain, and which split of them."""
+        self.known("records", section, RECORDS)
+        manifest, folders = section.get("manifest"), section.get("folders")
+        if section and (manifest is None) == (folders is None):
+            self.errors.append("records: give either manifest = FILE or folders = {NAME = FOLDER}")
+        if manifest is not None and not (self.folder / str(manifest)).is_file():
+            self.errors.append(f"records.manifest: no such file {self.folder / str(manifest)}")
+        if folders is not None and not isinstance(folders, dict):
+            self.errors.append("records.folders: not a table {NAME = FOLDER}")
+
+        def read() -> Records:
+            from ...core.records import Records
+
+            if manifest is not None:
+                records = Records.from_manifest(self.folder / manifest)
+            else:
+                assert isinstance(folders, dict)
+                paths = {name: self.folder / folder for name, folder in folders.items()}
+                records = Records.from_folders(paths, paired=section.get("paired", False))
+            return records.part(section["split"]) if "split" in section else records
+
+        return read
+
+    def training(self, section: Mapping[str, Any]) -> tuple[dict[str, Any], Path]:
+        """``[training]``: settings of ``Training``, and ``out``."""
+        from ...core.kernel.settings import Training
+
+        names = tuple(field.name for field in fields(Training))
+        self.known("training", section, ("out", *names))
+        settings = {key: value for key, value in section.items() if key in names}
+        out = self.folder / str(section.get("out", "translator"))
+        settings["checkpoint"] = self.folder / str(settings.get("checkpoint", out / "checkpoint"))
+        with self.at("training"):
+            Training(**settings)
+        return settings, out

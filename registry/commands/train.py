@@ -1,0 +1,37 @@
+"""``transmodal train``: fit a translator as a recipe says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..registry import Registry
+from .cli import pass_registry
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to save in.")
+@pass_registry
+def train(registry: Registry, recipe: Path, out: Path | None) -> None:
+    """Train the translator of a TOML RECIPE.
+
+    A training that was stopped goes on where it was when the command is given again.
+
+    \b
+    [domains.digits]            [bridge]
+    modality = "image"          name = "bridging-vae"
+    size = 28                   [records]
+    [domains.spoken]            manifest = "train.csv"
+    modality = "speech"         [training]
+    sample_rate = 8000          out = "digits-spoken"
+    """
+    from ...core.translator import Translator
+    from .recipe import read_recipe
+
+    found = read_recipe(recipe, registry)
+    translator = Translator(found.domains, found.bridge)
+    translator.fit(found.records(), **found.fit)
+    folder = translator.save(out or found.out)
+    click.echo(f"saved {folder}")

@@ -54,16 +54,37 @@ class Judge(nn.Module):
         return logits
 
     def features(self, signal: Signal, batch: int = 512) -> Tensor:
-        """``[b width]``: what the head reads, float32 on the CPU."""
-        return self._read(self._vector, signal, batch)
+        """``[b width]``: what the head reads, float32 on the CPU, without gradients.
 
-    def probabilities(self, signal: Signal, batch: int = 512) -> Tensor:
-        """``[b classes]``, rows sum to 1, float32 on the CPU."""
-        return self._read(lambda part: self(part).float().softmax(1), signal, batch)
+        Raises:
+            DataError: there are no items.
+        """
+        if not len(signal):
+            raise DataError("the judge was given no items to read; give at least one")
+        device = self.head.weight.device
+        mode = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                parts = [
+                    self._vector(signal[start : start + batch].to(device)).float().cpu()
+                    for start in range(0, len(signal), batch)
+                ]
+        finally:
+            self.train(mode)
+        return torch.cat(parts)
+
+    def decide(self, features: Tensor) -> Tensor:
+        """``[b]``: the most probable class for ``features`` of that judge, int64 on the CPU."""
+        return self._logits(features).argmax(1)
 
     def predict(self, signal: Signal, batch: int = 512) -> Tensor:
         """``[b]``: the most probable class of each item, int64 on the CPU."""
-        return self._read(self, signal, batch).argmax(1)
+        return self.decide(self.features(signal, batch))
+
+    def probabilities(self, signal: Signal, batch: int = 512) -> Tensor:
+        """``[b classes]``, rows sum to 1, float32 on the CPU."""
+        return self._logits(self.features(signal, batch)).softmax(1)
 
     def accuracy(self, signal: Signal, labels: Tensor, batch: int = 512) -> float:
         """Share of the labelled items it reads right, in [0, 1].
@@ -78,22 +99,10 @@ class Judge(nn.Module):
         code: Code = self.prenet(signal)
         return code.vector
 
-    def _read(self, function: Callable[[Signal], Tensor], signal: Signal, batch: int) -> Tensor:
-        """Apply in eval mode without gradients, a batch at a time, and leave the mode as it was."""
-        if not len(signal):
-            raise DataError("the judge was given no items to read; give at least one")
-        device = self.head.weight.device
-        mode = self.training
-        self.eval()
-        try:
-            with torch.no_grad():
-                parts = [
-                    function(signal[start : start + batch].to(device)).float().cpu()
-                    for start in range(0, len(signal), batch)
-                ]
-        finally:
-            self.train(mode)
-        return torch.cat(parts)
+    def _logits(self, features: Tensor) -> Tensor:
+        with torch.no_grad():
+            logits: Tensor = self.head(features.to(self.head.weight.device))
+        return logits.float().cpu()
 
 
 def train_judge(

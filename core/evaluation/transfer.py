@@ -19,9 +19,9 @@ from .frechet import frechet_distance
 class Reader(Protocol):
     """What the evaluation asks of a judge."""
 
-    def predict(self, signal: Signal) -> Tensor: ...  # [b] class indices
-
     def features(self, signal: Signal) -> Tensor: ...  # [b d]
+
+    def decide(self, features: Tensor) -> Tensor: ...  # [b] class indices
 
 
 class Translate(Protocol):
@@ -154,27 +154,28 @@ def evaluate_transfer(
     for source, signal in signals.items():
         true = labels[source].cpu()
         known = true != UNLABELLED
-        read = judges[source].predict(signal).cpu()
+        read = judges[source].decide(features[source])
         own[source] = float((read[known] == true[known]).double().mean())
         if seen is not None:
             shown = [seen(part, source) for part in _parts(signal, batch)]
-            read = torch.cat([judges[source].predict(part).cpu() for part in shown])
+            read = torch.cat([judges[source].decide(judges[source].features(p)) for p in shown])
         for target in signals:
             judge = judges[target]
-            predicted, made = [], []
-            for part in _parts(signal, batch):
-                translated = translate(part, source=source, target=target)
-                predicted.append(judge.predict(translated).cpu())
-                made.append(judge.features(translated).cpu())
+            made = torch.cat(
+                [
+                    judge.features(translate(part, source=source, target=target))
+                    for part in _parts(signal, batch)
+                ]
+            )
             transfers.append(
                 count_transfer(
                     source,
                     target,
                     true=true,
                     read=read,
-                    predicted=torch.cat(predicted),
+                    predicted=judge.decide(made),
                     classes=len(classes),
-                    frechet=_distance(torch.cat(made), features[target]),
+                    frechet=_distance(made, features[target]),
                     frechet_floor=floors[target],
                 )
             )

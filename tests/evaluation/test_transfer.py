@@ -23,12 +23,12 @@ class Reads:
     def __init__(self, misread: dict[int, int] | None = None) -> None:
         self.misread = misread or {}
 
-    def predict(self, signal: Signal) -> Tensor:
-        classes = signal.values[:, 0].long()
-        return torch.tensor([self.misread.get(int(c), int(c)) for c in classes])
-
     def features(self, signal: Signal) -> Tensor:
-        return signal.values[:, 1:]
+        return signal.values
+
+    def decide(self, features: Tensor) -> Tensor:
+        classes = features[:, 0].long()
+        return torch.tensor([self.misread.get(int(c), int(c)) for c in classes])
 
 
 def items(classes: list[int], seed: int = 0) -> Signal:

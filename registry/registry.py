@@ -89,7 +89,8 @@ class Registry:
         """
         from ..core.modality import Modality
 
-        return self._class("modality", name, Modality)
+        found: type[Modality] = self._class("modality", name, Modality)
+        return found
 
     def bridge(self, name: str) -> type[Bridge]:
         """The bridge of that name.
@@ -100,7 +101,8 @@ class Registry:
         """
         from ..core.bridge import Bridge
 
-        return self._class("bridge", name, Bridge)
+        found: type[Bridge] = self._class("bridge", name, Bridge)
+        return found
 
     def command(self, name: str) -> click.Command:
         """The command of that name.

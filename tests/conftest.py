@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import transmodal  # noqa: F401  the installed one, before pytest meets the checkout's __init__.py
+
 
 def data_folder() -> Path | None:
     named = os.environ.get("TRANSMODAL_DATA")

@@ -188,7 +188,7 @@ def _objectives(bridge: Bridge, table: Table) -> None:
             _hold_still(bridge, phase)
             terms = _terms(phase, phase.objective(batch), where)
             loss = torch.stack([term.float() for term in terms.values()]).sum()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             with torch.autocast("cpu", torch.bfloat16):
                 _terms(phase, phase.objective(batch), f"{where} under bf16")
     _reached(bridge, stages)

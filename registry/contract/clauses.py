@@ -84,7 +84,7 @@ def perturb(module: nn.Module) -> None:
     """Move parameters off their start, where a zero may hide a path gradients take."""
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter += 0.02 * torch.randn_like(parameter)
+            parameter.add_(torch.randn_like(parameter), alpha=0.02)
 
 
 def check_gradients(named: Mapping[str, Tensor]) -> None:

@@ -77,7 +77,7 @@ def _check(subject: str, make: Callable[[], nn.Module], inputs: tuple[Signal | C
         perturb(net)
         net.train()
         inputs = tuple(_leaf(given) for given in inputs)
-        weighted(_values(net(*inputs))).backward()  # type: ignore[no-untyped-call]
+        weighted(_values(net(*inputs))).backward()
         check_gradients(dict(net.named_parameters()))
         for given in inputs:
             values = _values(given)
@@ -97,7 +97,7 @@ def _check(subject: str, make: Callable[[], nn.Module], inputs: tuple[Signal | C
         with torch.autocast("cpu", torch.bfloat16):
             rounded = _values(net(*inputs))
             check_finite(rounded, "an output")
-        weighted(rounded).backward()  # type: ignore[no-untyped-call]
+        weighted(rounded).backward()
         check_gradients(dict(net.named_parameters()))
     with clause(subject, "save and load"), torch.no_grad():
         _reload(net, other)
@@ -209,7 +209,7 @@ def _reconstruction(modality: Modality, signal: Signal, code: Code) -> None:
     loss = modality.reconstruction(generator(code), signal)
     expect(list(loss.shape) == [len(signal)], f"one number an item [{len(signal)}]", loss.shape)
     check_finite(loss, "a loss")
-    loss.sum().backward()  # type: ignore[no-untyped-call]
+    loss.sum().backward()
     check_gradients(dict(generator.named_parameters()))
     if signal.values.is_floating_point():
         itself = float(modality.reconstruction(signal, signal).mean().detach())

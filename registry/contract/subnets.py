@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +26,7 @@ from .clauses import (
 )
 
 Made = Code | Signal | Tensor
+Inputs = tuple[Signal | Code, ...]
 
 
 def check_subnets(subject: str, modality: Modality, signal: Signal, width: int) -> None:
@@ -35,40 +37,45 @@ def check_subnets(subject: str, modality: Modality, signal: Signal, width: int) 
     """
     b = len(signal)
     torch.manual_seed(0)
-    one, many = Code(torch.randn(b, 1, width)), Code(torch.randn(b, 5, width))
+    with clause(subject, "prenet makes tokens"), torch.no_grad():
+        n = modality.prenet(width)(signal).tokens.shape[1]
+    one, many, own = (Code(torch.randn(b, k, width)) for k in (1, 5, n))
     style = Code(torch.randn(b, 1, 4))
     for pooled in (False, True):
         _check(
             f"{subject}: prenet(pooled={pooled})",
-            lambda pooled=pooled: modality.prenet(width, pooled=pooled),  # type: ignore[misc]
-            (signal,),
+            partial(modality.prenet, width, pooled=pooled),
+            [(signal,)],
         )
-    for codes in (one, many):
-        n = codes.tokens.shape[1]
-        _check(f"{subject}: generator from {n} tokens", lambda: modality.generator(width), (codes,))
+    codes = [(one,), (many,), (own,)]
+    _check(f"{subject}: generator", partial(modality.generator, width), codes)
     _check(
         f"{subject}: generator with a condition",
-        lambda: modality.generator(width, condition=4),
-        (one, style),
+        partial(modality.generator, width, condition=4),
+        [(code, style) for (code,) in codes],
     )
-    _check(f"{subject}: discriminator", modality.discriminator, (signal,))
+    _check(f"{subject}: discriminator", modality.discriminator, [(signal,)])
     _check(
         f"{subject}: discriminator with a condition",
-        lambda: modality.discriminator(condition=4),
-        (signal, style),
+        partial(modality.discriminator, condition=4),
+        [(signal, style)],
     )
     with clause(subject, "subnets: shapes"):
-        _shapes(modality, signal, width, one, many)
+        _shapes(modality, signal, width, one, many, own)
     with clause(subject, "subnets: padding has no influence"):
         _padding(modality, signal, width, many)
     with clause(subject, "subnets: a condition has influence"):
         _condition(modality, signal, one, style)
     with clause(subject, "reconstruction"):
-        _reconstruction(modality, signal, one)
+        _reconstruction(modality, signal, own)
 
 
-def _check(subject: str, make: Callable[[], nn.Module], inputs: tuple[Signal | Code, ...]) -> None:
-    """What holds for every subnet, whatever it maps."""
+def _check(subject: str, make: Callable[[], nn.Module], calls: Sequence[Inputs]) -> None:
+    """What holds for every subnet, whatever it maps.
+
+    All the calls together must reach every parameter: a generator may have some that serve
+    codes of one length only.
+    """
     with clause(subject, "a new module every time"):
         net, other = make(), make()
         shared = {id(p) for p in net.parameters()} & {id(p) for p in other.parameters()}
@@ -76,14 +83,31 @@ def _check(subject: str, make: Callable[[], nn.Module], inputs: tuple[Signal | C
     with clause(subject, "gradients reach every parameter"):
         perturb(net)
         net.train()
-        inputs = tuple(_leaf(given) for given in inputs)
-        weighted(_values(net(*inputs))).backward()
+        calls = [tuple(_leaf(given) for given in inputs) for inputs in calls]
+        for inputs in calls:
+            weighted(_values(net(*inputs))).backward()
         check_gradients(dict(net.named_parameters()))
-        for given in inputs:
-            values = _values(given)
+        for values in (_values(given) for inputs in calls for given in inputs):
             if values.requires_grad:
                 check_gradients({f"its input {list(values.shape)}": values})
     net.eval()
+    for inputs in calls:
+        _check_eval(subject, net, inputs)
+    with clause(subject, "bf16 autocast"):
+        net.zero_grad()
+        for inputs in calls:
+            with torch.autocast("cpu", torch.bfloat16):
+                rounded = _values(net(*inputs))
+                check_finite(rounded, "an output")
+            weighted(rounded).backward()
+        check_gradients(dict(net.named_parameters()))
+    with clause(subject, "save and load"), torch.no_grad():
+        made = _values(net(*calls[0]))
+        _reload(net, other)
+        check_same(made, _values(other.eval()(*calls[0])), "the output of the module saved", CLOSE)
+
+
+def _check_eval(subject: str, net: nn.Module, inputs: Inputs) -> None:
     with clause(subject, "the same output twice in eval mode"), torch.no_grad():
         made = _values(net(*inputs))
         check_finite(made, "an output")
@@ -92,16 +116,6 @@ def _check(subject: str, make: Callable[[], nn.Module], inputs: tuple[Signal | C
     with clause(subject, "an item's output does not depend on its batch"), torch.no_grad():
         alone = _values(net(*(_first(given) for given in inputs)))
         check_same(made[:1, ...], alone, "the output of an item alone", CLOSE)
-    with clause(subject, "bf16 autocast"):
-        net.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16):
-            rounded = _values(net(*inputs))
-            check_finite(rounded, "an output")
-        weighted(rounded).backward()
-        check_gradients(dict(net.named_parameters()))
-    with clause(subject, "save and load"), torch.no_grad():
-        _reload(net, other)
-        check_same(made, _values(other.eval()(*inputs)), "the output of the module saved", CLOSE)
 
 
 def _reload(net: nn.Module, other: nn.Module) -> None:

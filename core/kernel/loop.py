@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import sys
 import time
 from collections.abc import Iterator, Sequence
 
@@ -13,11 +11,18 @@ from torch import nn
 from ..seeds import derived_seed
 from ..stage import Stage
 from ..table import Table
-from . import report, transfer
+from . import noise, transfer
+from .checkpoint import State
 from .checks import check_stages
-from .events import Event, StageFinished, StageStarted
-from .phases import Player, trainable
+from .distributed import World, join, local_rank
+from .events import Event, Interrupted, Resumed, StageFinished, StageStarted
+from .interrupt import Interrupt
+from .keeper import Keeper
+from .phases import Feed, Player, trainable
+from .precision import tf32
+from .report import Log
 from .settings import Training, resolve_device
+from .state import fingerprint, restore_model, restore_players
 
 
 class Kernel:
@@ -26,6 +31,10 @@ class Kernel:
     A phase's modules learn while it plays; everything else of the model is held still (eval
     mode, no gradients, BatchNorm statistics unmoved). Afterwards the model is in eval mode
     and requires gradients where it did before.
+
+    Steps whose gradients are not finite change nothing: neither weights nor moments, averages
+    or schedules. With a checkpoint folder, a run that ended anywhere goes on there to the same
+    bits, and SIGINT and SIGTERM end it after the step at hand.
 
     Args:
         model: holds all that is learned.
@@ -50,7 +59,7 @@ class Kernel:
         self.stages = tuple(stages)
         self.table = table
         self.settings = settings or Training()
-        self.device = resolve_device(self.settings.device)
+        self.device = resolve_device(self.settings.device, local_rank())
         check_stages(model, self.stages)
 
     def run(self) -> Iterator[Event]:
@@ -58,71 +67,111 @@ class Kernel:
 
         Raises:
             TrainingError: more than ``patience`` steps of a phase in a row were not finite.
+            CheckpointError: a state cannot be written, or those there cannot be used.
         """
-        learnable = trainable([self.model])
-        self.model.to(self.device)
-        try:
-            for stage in self.stages:
-                self.model.eval()
+        settings, model = self.settings, self.model
+        learnable = trainable([model])
+        model.to(self.device)
+        if settings.channels_last:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with (
+            join(self.device) as world,
+            tf32(settings.tf32),
+            Interrupt(settings.checkpoint is not None) as interrupt,
+        ):
+            identity = fingerprint(self.stages, self.table, settings, world.size)
+            keeper = Keeper(model, identity, settings, world, interrupt)
+            state = keeper.load()
+            first = 0
+            if state is not None:
+                restore_model(model, state)
+                first = state.facts["stage"]
+                name = self.stages[first].name if first < len(self.stages) else ""
+                yield Resumed(name, state.facts["step"], state.path, state.warning)
+            try:
+                for index in range(first, len(self.stages)):
+                    yield from self._play(index, learnable, keeper, state)
+                    if keeper.signal:
+                        return
+                    state = None
+            finally:
+                model.eval()
                 for parameter in learnable:
+                    parameter.grad = None
                     parameter.requires_grad = True
-                phases = [trainable(phase.learns) for phase in stage.phases]
-                for parameter in learnable:
-                    parameter.requires_grad = False
-                yield from self._play(stage, phases)
-        finally:
-            self.model.eval()
-            for parameter in learnable:
-                parameter.grad = None
-                parameter.requires_grad = True
 
-    def _play(self, stage: Stage, learnable: list[list[nn.Parameter]]) -> Iterator[Event]:
-        settings, begun = self.settings, time.perf_counter()
-        seed_noise(derived_seed(settings.seed, stage.name, "noise"))
+    def _play(
+        self, index: int, learnable: Sequence[nn.Parameter], keeper: Keeper, state: State | None
+    ) -> Iterator[Event]:
+        settings, stage, world = self.settings, self.stages[index], keeper.world
+        begun = time.perf_counter()
+        noise.seed(derived_seed(settings.seed, stage.name, "noise", world.rank))
+        players = self._players(stage, learnable, world)
         table = self.table
         if stage.prepare is not None:
             generator = torch.Generator()
             generator.manual_seed(derived_seed(settings.seed, stage.name, "prepare"))
             table = stage.prepare(table, generator)
         table = transfer.place(table, self.device)
-        players = [
-            Player(
-                stage.name,
-                phase,
-                parameters,
-                stage.steps * phase.turns,
-                settings.log_every * phase.turns,
-                settings,
-                self.device,
-            )
-            for phase, parameters in zip(stage.phases, learnable, strict=True)
-        ]
         turns = [player for player in players for _ in range(player.phase.turns)]
         order = derived_seed(settings.seed, stage.name, "order")
-        feed = transfer.feed(table, stage.draws, order, 0, 0, 1, self.device)
-        log = report.Log(stage, players)
-        yield StageStarted(stage.name, 0, stage.steps)
+
+        def feed(start: int) -> Feed:
+            return transfer.feed(table, stage.draws, order, start, world, self.device)
+
+        done = state.facts["step"] if state is not None else 0
+        batches = feed(done * len(turns) * settings.accumulate)
+        log = Log(stage, players, done, settings.patience, world, lambda k: next(feed(k)))
+        if state is not None and state.facts["phases"]:
+            restore_players(players, state)
+            noise.restore(state.facts["noise"][world.rank])
+        yield StageStarted(stage.name, done, stage.steps)
         learning: Player | None = None
-        for step in range(1, stage.steps + 1):
+        for step in range(done + 1, stage.steps + 1):
             for player in turns:
                 if player is not learning:
                     if learning is not None:
                         learning.hold(False)
                     player.hold(True)
                     learning = player
-                player.play(feed)
+                player.play(batches)
             if step % settings.log_every == 0 or step == stage.steps:
-                yield from log.read(step)
+                yield from log.progress(step)
+            if keeper.due(step, stage.steps):
+                yield from log.collect(step)
+                yield from keeper.save(index, stage.name, step, players)
+                if keeper.signal:
+                    yield Interrupted(stage.name, step, keeper.signal)
+                    return
         for player in players:
             player.hold(False)
             if player.average is not None:
                 player.average.replace()
+        yield from keeper.save_end(index, stage)
         yield StageFinished(stage.name, stage.steps, time.perf_counter() - begun)
+        if keeper.signal:
+            yield Interrupted(stage.name, stage.steps, keeper.signal)
 
-
-def seed_noise(seed: int) -> None:
-    """Seed torch (every device), Python and, where it is loaded, NumPy."""
-    torch.manual_seed(seed)
-    random.seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed % 2**32)
+    def _players(
+        self, stage: Stage, learnable: Sequence[nn.Parameter], world: World
+    ) -> list[Player]:
+        """The stage's phases made ready, and all of the model held still."""
+        for parameter in learnable:
+            parameter.requires_grad = True
+        claims = [trainable(phase.learns) for phase in stage.phases]
+        self.model.eval()
+        for parameter in learnable:
+            parameter.requires_grad = False
+        window, settings = self.settings.log_every, self.settings
+        return [
+            Player(
+                stage.name,
+                phase,
+                parameters,
+                stage.steps * phase.turns,
+                window * phase.turns,
+                settings,
+                world,
+            )
+            for phase, parameters in zip(stage.phases, claims, strict=True)
+        ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import TrainingError
-from ..stage import Batch, Phase
+from ..stage import Batch, Objective, Phase
+from .distributed import World, parallel
 from .ema import Average
 from .history import History
 from .precision import autocast, make_scaler
@@ -16,6 +18,7 @@ from .schedule import Schedule
 from .settings import Training
 
 Feed = Iterator[Mapping[str, Batch]]
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 def trainable(modules: Sequence[nn.Module]) -> list[nn.Parameter]:
@@ -34,7 +37,7 @@ class Player:
         steps: turns it plays in the whole stage.
         window: turns between two readings of its history, at most.
         settings: of the run.
-        device: where the parameters are.
+        world: the processes it plays in, and where.
     """
 
     def __init__(
@@ -45,12 +48,16 @@ class Player:
         steps: int,
         window: int,
         settings: Training,
-        device: torch.device,
+        world: World,
     ) -> None:
+        device = world.device
         self.where = f"stage {stage!r}, phase {phase.name!r}"
         self.phase = phase
         self.parameters = list(parameters)
-        self.objective = phase.objective
+        self.hold(True)
+        self.parallel = parallel(phase, world)
+        self.hold(False)
+        self.objective: Objective = self.parallel or phase.objective
         self.accumulate = settings.accumulate
         self.autocast = autocast(settings.precision, device)
         self.scaler = make_scaler(settings.precision, device)
@@ -84,7 +91,7 @@ class Player:
             parameter.grad = None
         for batch in range(self.accumulate):
             batches = next(feed)
-            with self.autocast:
+            with self.autocast, self._alone(batch):
                 terms = self.objective(batches)
             if tuple(terms) != self.history.names:
                 self._meet(terms)
@@ -92,9 +99,15 @@ class Player:
             total = sum(values[1:], values[0])
             if self.accumulate > 1:
                 total = total / self.accumulate
-            (total if self.scaler is None else self.scaler.scale(total)).backward()  # type: ignore[no-untyped-call]
+            (total if self.scaler is None else self.scaler.scale(total)).backward()
             self.history.put([value.detach() for value in values], batch)
         self._step()
+
+    def _alone(self, batch: int) -> AbstractContextManager[None]:
+        """Gradients are averaged over processes at the last batch of a turn only."""
+        if self.parallel is None or batch == self.accumulate - 1:
+            return _NOTHING
+        return self.parallel.no_sync()
 
     def _step(self) -> None:
         optimizer, scaler, clip = self.optimizer, self.scaler, self.phase.clip

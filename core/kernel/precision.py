@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -23,3 +24,17 @@ def make_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler | 
     A shared one would let one player's overflow halve the other's scale.
     """
     return torch.amp.GradScaler(device.type) if precision == "fp16" else None
+
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Let CUDA multiply float32 in TF32, or forbid it, until the context ends."""
+    places: tuple[Any, Any] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    earlier = [place.allow_tf32 for place in places]
+    for place in places:
+        place.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        for place, value in zip(places, earlier, strict=True):
+            place.allow_tf32 = value

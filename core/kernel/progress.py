@@ -51,7 +51,8 @@ def say(event: Event) -> str | None:
             return f"{stage} {step}/{steps}  {_losses(losses)}  {rate:.1f} steps/s  {left} left"
         case Skipped(stage, step, phase, count, total, terms):
             why = ", ".join(terms) or "gradients"
-            return f"{stage} {step}: {count} steps of {phase} skipped ({why} not finite), {total} in all"
+            left_out = f"{count} steps of {phase} skipped, {total} in all"
+            return f"{stage} {step}: {left_out} ({why} not finite)"
         case Resumed(stage, step, path, warning):
             note = f"WARNING: {warning}\n" if warning else ""
             return f"{note}resumed from {path}: {stage or 'the start'}, step {step}"

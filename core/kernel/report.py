@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
+from torch import Tensor
 
-from ..stage import Stage
+from ..errors import TrainingError
+from ..stage import Batch, Stage
+from .distributed import World
 from .events import Event, Progress, Skipped
 from .history import Window
 from .phases import Player
+
+SHOWN = 16  # rows an error names before it says how many more there are
 
 
 class Log:
@@ -19,36 +24,111 @@ class Log:
     Args:
         stage: being played.
         players: its phases.
+        step: steps made before.
+        patience: see ``Training``.
+        world: the processes whose losses are averaged.
+        answer: the k-th answer of the stage's feed, for naming rows.
     """
 
-    def __init__(self, stage: Stage, players: Sequence[Player]) -> None:
-        self.stage, self.players = stage, players
-        self.step, self.clock = 0, time.perf_counter()
+    def __init__(
+        self,
+        stage: Stage,
+        players: Sequence[Player],
+        step: int,
+        patience: int,
+        world: World,
+        answer: Callable[[int], Mapping[str, Batch]],
+    ) -> None:
+        self.stage, self.players, self.patience = stage, players, patience
+        self.world, self.answer = world, answer
+        self.read = self.told = step
+        self.clock = time.perf_counter()
+        self.sums: dict[str, tuple[Tensor, int]] = {}
 
-    def read(self, step: int) -> Iterator[Event]:
-        """The events at ``step``; waits for the device."""
-        losses: dict[str, float] = {}
+    def collect(self, step: int) -> Iterator[Event]:
+        """Read every history up to ``step``; waits for the device.
+
+        Raises:
+            TrainingError: too many steps in a row were skipped; names stage, phase, terms
+                and rows.
+        """
         for player in self.players:
             window = player.history.read()
-            yield from self._skips(player, window, step)
             sums, taken = window.sums()
+            earlier, count = self.sums.get(player.phase.name, (torch.zeros_like(sums), 0))
+            self.sums[player.phase.name] = earlier + sums, count + taken
+            if window.skipped:
+                player.skipped += len(window.skipped)
+                yield Skipped(
+                    self.stage.name,
+                    step,
+                    player.phase.name,
+                    len(window.skipped),
+                    player.skipped,
+                    _bad(player, window, window.skipped),
+                )
+            self._lose_patience(player, window)
+        self.read = step
+
+    def progress(self, step: int) -> Iterator[Event]:
+        """The events at ``step``, the last one being the losses since such an event before."""
+        yield from self.collect(step)
+        losses: dict[str, float] = {}
+        for player in self.players:
+            sums, taken = self.sums.pop(player.phase.name)
             means = (sums / taken if taken else torch.full_like(sums, float("nan"))).tolist()
             for name, mean in zip(player.history.names, means, strict=True):
                 losses[f"{player.phase.name}/{name}"] = mean
+        losses = dict(zip(losses, self.world.mean(list(losses.values())), strict=True))
         now = time.perf_counter()
-        rate = (step - self.step) / max(now - self.clock, 1e-9)
-        self.step, self.clock = step, now
+        rate = (step - self.told) / max(now - self.clock, 1e-9)
+        self.told, self.clock = step, now
         yield Progress(self.stage.name, step, self.stage.steps, losses, rate)
 
-    def _skips(self, player: Player, window: Window, step: int) -> Iterator[Event]:
-        if window.skipped:
-            player.skipped += len(window.skipped)
-            bad = ~window.values[list(window.skipped)].isfinite().flatten(0, 1).all(0)
-            terms = tuple(
-                name
-                for name, wrong in zip(player.history.names, bad.tolist(), strict=True)
-                if wrong
-            )
-            yield Skipped(
-                self.stage.name, step, player.phase.name, len(window.skipped), player.skipped, terms
-            )
+    def _lose_patience(self, player: Player, window: Window) -> None:
+        skipped = set(window.skipped)
+        for turn in range(window.steps):
+            player.streak = player.streak + 1 if turn in skipped else 0
+            if player.streak > self.patience:
+                bad = _bad(player, window, [turn])
+                what = f"the terms {', '.join(bad)}" if bad else "the gradients, of finite terms,"
+                raise TrainingError(
+                    f"{player.where}: {what} were not finite {player.streak} times in a row, last "
+                    f"at step {self.read + turn // player.phase.turns + 1} with "
+                    f"{self._rows(player, window, turn)}. The weights are those before; look at "
+                    f"these records, lower the learning rate, or set a clip"
+                )
+
+    def _rows(self, player: Player, window: Window, turn: int) -> str:
+        """The rows of the batches of a turn: those that hold non-finite values, or all."""
+        steps, own = divmod(turn, player.phase.turns)
+        before = self.players[: self.players.index(player)]
+        whole = sum(other.phase.turns for other in self.players)
+        turns = (self.read + steps) * whole + sum(other.phase.turns for other in before) + own
+        found: dict[str, list[int]] = {}
+        wrong: dict[str, list[int]] = {}
+        for i in range(player.accumulate):
+            for batch in self.answer(turns * player.accumulate + i).values():
+                for domain, rows in batch.rows.items():
+                    values = batch.signals[domain].values
+                    bad = ~values.isfinite().reshape(len(rows), -1).all(1).cpu()
+                    found.setdefault(domain, []).extend(rows.tolist())
+                    wrong.setdefault(domain, []).extend(rows[bad].tolist())
+        if any(wrong.values()):
+            return f"values that are not finite in {_list(wrong)}"
+        return _list(found)
+
+
+def _bad(player: Player, window: Window, turns: Sequence[int]) -> tuple[str, ...]:
+    finite = window.values[list(turns)].isfinite().flatten(0, 1).all(0).tolist()
+    return tuple(name for name, fine in zip(player.history.names, finite, strict=True) if not fine)
+
+
+def _list(rows: Mapping[str, Sequence[int]]) -> str:
+    parts = []
+    for domain, numbers in rows.items():
+        if numbers:
+            several = sorted(set(numbers))
+            more = f" and {len(several) - SHOWN} more" if len(several) > SHOWN else ""
+            parts.append(f"{domain!r} rows {', '.join(map(str, several[:SHOWN]))}{more}")
+    return "; ".join(parts)

@@ -47,4 +47,8 @@ class Schedule:
     def update(self, skipped: Tensor) -> None:
         """Move on, unless ``skipped`` (a 0-dim tensor, 1.0 or 0.0) says no."""
         self.taken.add_(skipped.eq(0))
+        self.look_up()
+
+    def look_up(self) -> None:
+        """Set the rate to that of the steps taken so far."""
         torch.take(self.rates, self.taken, out=self.rate)

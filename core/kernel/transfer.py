@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor
 from ..signal import Signal
 from ..stage import Batch, Draw
 from ..table import Memory, Table
+from .distributed import World
+from .phases import Feed
 
 FREE_SHARE = 0.5  # of the device's free memory that data may fill; the rest is the model's
 
@@ -37,12 +39,11 @@ def feed(
     draws: Sequence[Draw],
     seed: int,
     start: int,
-    rank: int,
-    world: int,
+    world: World,
     device: torch.device,
-) -> Iterator[Mapping[str, Batch]]:
+) -> Feed:
     """``table.feed`` with signals and labels on the device."""
-    answers = table.feed(draws, seed, start=start, rank=rank, world=world)
+    answers = table.feed(draws, seed, start=start, rank=world.rank, world=world.size)
     if device.type == "cpu":
         return iter(answers)
     return ({name: _move(batch, device) for name, batch in answer.items()} for answer in answers)

@@ -1,0 +1,106 @@
+"""Distributed: several processes train one model, by torch's DistributedDataParallel.
+
+Start them with ``torchrun``. Each draws its share of every batch and has noise of its own;
+gradients are averaged; the first process writes the states, into a folder all can read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ..stage import Batch, Phase
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of a run.
+
+    Args:
+        rank: of this one.
+        size: how many there are.
+        device: where this one trains.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    def gather(self, value: Any) -> list[Any]:
+        """Everybody's value, a thing JSON can hold, in order of rank."""
+        if self.size == 1:
+            return [value]
+        data = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8, device=self.device)
+        length = torch.tensor([len(data)], device=self.device)
+        lengths = [torch.empty_like(length) for _ in range(self.size)]
+        dist.all_gather(lengths, length)
+        longest = max(int(n) for n in lengths)
+        padded = torch.zeros(longest, dtype=torch.uint8, device=self.device)
+        padded[: len(data)] = data
+        parts = [torch.empty_like(padded) for _ in range(self.size)]
+        dist.all_gather(parts, padded)
+        return [
+            json.loads(bytes(part[: int(n)].tolist()))
+            for part, n in zip(parts, lengths, strict=True)
+        ]
+
+    def mean(self, values: Sequence[float]) -> list[float]:
+        """The mean over the processes, entry by entry."""
+        rows = self.gather(list(values))
+        return [sum(column) / self.size for column in zip(*rows, strict=True)]
+
+
+@contextmanager
+def join(device: torch.device) -> Iterator[World]:
+    """The world of this process: torch's default group, or that of ``torchrun``, or itself."""
+    opened = False
+    if not dist.is_available():
+        yield World(0, 1, device)
+        return
+    if not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        opened = True
+    try:
+        if dist.is_initialized():
+            yield World(dist.get_rank(), dist.get_world_size(), device)
+        else:
+            yield World(0, 1, device)
+    finally:
+        if opened:
+            dist.destroy_process_group()
+
+
+def local_rank() -> int | None:
+    """Which CUDA device of its machine this process takes, by ``torchrun``; None without it."""
+    told = os.environ.get("LOCAL_RANK")
+    return None if told is None else int(told)
+
+
+class Turn(nn.Module):
+    """A phase as a module, so that DistributedDataParallel averages its gradients."""
+
+    def __init__(self, phase: Phase) -> None:
+        super().__init__()
+        self.learns = nn.ModuleList(phase.learns)
+        self.objective = phase.objective
+
+    def forward(self, batches: Mapping[str, Batch]) -> Mapping[str, Tensor]:
+        return self.objective(batches)
+
+
+def parallel(phase: Phase, world: World) -> nn.parallel.DistributedDataParallel | None:
+    """The phase's objective over all processes; None where there is only one.
+
+    What learns must require gradients already. A turn need not reach all of it.
+    """
+    if world.size == 1:
+        return None
+    return nn.parallel.DistributedDataParallel(Turn(phase), find_unused_parameters=True)

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .atomic import write_atomically
 from .bridge import Bridge
 from .config import build
-from .errors import CheckpointError
-from .files import replace_file
+from .errors import CheckpointError, MediaError
 from .modality import Modality
 
 if TYPE_CHECKING:
@@ -49,13 +49,12 @@ def write(translator: Translator, folder: Path, card: Card | None) -> Path:
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         # The weights go first: a config without its weights is found out by the hash.
-        replace_file(folder / MODEL, data)
-        replace_file(folder / CONFIG, json.dumps(config, indent=2).encode())
+        write_atomically(folder / MODEL, data)
+        write_atomically(folder / CONFIG, json.dumps(config, indent=2))
         if card is not None:
             card.write(folder)
-    except OSError as error:
+    except MediaError as error:
         raise CheckpointError(f"cannot save the translator in {folder}: {error}") from error
     return folder
 

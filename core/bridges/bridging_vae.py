@@ -274,7 +274,7 @@ class BridgingVAE(Bridge):
         return m + s * torch.randn_like(s), labels
 
     def _cycle(self, shared: Tensor, domain: Tensor, labels: Tensor) -> Tensor:
-        """z' through another domain and back: squared error of z' and cross-entropy of its class."""
+        """z' through another domain and back: its squared error, and cross-entropy of its class."""
         n = len(self.domains)
         step = int(torch.randint(1, n, ())) if n > 2 else 1
         other = (domain + step) % n

@@ -60,7 +60,7 @@ def check_bridge(
     with clause(subject, "bf16 autocast"), torch.autocast("cpu", torch.bfloat16):
         for values in _translations(twin, signals).values():
             check_finite(values, "a translation")
-    with clause(subject, "an item's translation does not depend on its batch"):
+    with clause(subject, "translations do not depend on the batch"):
         alone = _translations(twin, {name: signal[:1] for name, signal in signals.items()})
         for pair, values in made.items():
             check_same(values[:1], alone[pair], f"{pair} of an item alone", CLOSE)

@@ -36,11 +36,10 @@ def check_subnets(subject: str, modality: Modality, signal: Signal, width: int) 
         PluginError: naming the clause that is broken.
     """
     b = len(signal)
-    torch.manual_seed(0)
     with clause(subject, "prenet makes tokens"), torch.no_grad():
         n = modality.prenet(width)(signal).tokens.shape[1]
-    one, many, own = (Code(torch.randn(b, k, width)) for k in (1, 5, n))
-    style = Code(torch.randn(b, 1, 4))
+        one, many, own = (Code(torch.randn(b, k, width)) for k in (1, 5, n))
+        style = Code(torch.randn(b, 1, 4))
     for pooled in (False, True):
         _check(
             f"{subject}: prenet(pooled={pooled})",
@@ -64,8 +63,6 @@ def check_subnets(subject: str, modality: Modality, signal: Signal, width: int) 
         _shapes(modality, signal, width, one, many, own)
     with clause(subject, "subnets: padding has no influence"):
         _padding(modality, signal, width, many)
-    with clause(subject, "subnets: a condition has influence"):
-        _condition(modality, signal, one, style)
     with clause(subject, "reconstruction"):
         _reconstruction(modality, signal, own)
 
@@ -113,7 +110,7 @@ def _check_eval(subject: str, net: nn.Module, inputs: Inputs) -> None:
         check_finite(made, "an output")
         torch.manual_seed(1)
         check_same(made, _values(net(*inputs)), "the same output from the same input")
-    with clause(subject, "an item's output does not depend on its batch"), torch.no_grad():
+    with clause(subject, "outputs do not depend on the batch"), torch.no_grad():
         alone = _values(net(*(_first(given) for given in inputs)))
         check_same(made[:1, ...], alone, "the output of an item alone", CLOSE)
 
@@ -203,18 +200,6 @@ def _padding(modality: Modality, signal: Signal, width: int, code: Code) -> None
         judge = modality.discriminator().eval()
         logits = judge(Signal(values, signal.lengths))
         check_same(judge(signal), logits, "padding ignored by discriminator", CLOSE)
-
-
-def _condition(modality: Modality, signal: Signal, code: Code, style: Code) -> None:
-    other = Code(style.tokens + 1)
-    generator = modality.generator(code.tokens.shape[2], condition=style.tokens.shape[2])
-    judge = modality.discriminator(condition=style.tokens.shape[2])
-    for net, given, name in ((generator, code, "generator"), (judge, signal, "discriminator")):
-        perturb(net)
-        net.eval()
-        with torch.no_grad():
-            moved = not torch.equal(_values(net(given, style)), _values(net(given, other)))
-        expect(moved, f"another output of {name} for another condition", "the same")
 
 
 def _reconstruction(modality: Modality, signal: Signal, code: Code) -> None:

@@ -36,7 +36,7 @@ def curves_svg(
     from matplotlib.figure import Figure
 
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}):
-        figure = Figure(figsize=(8, 3.6), layout="constrained")
+        figure = Figure(figsize=(6.4, 3.8), layout="constrained")
         axes = figure.add_subplot()
         for i, (name, points) in enumerate(curves.items()):
             steps, values = zip(*points, strict=True)
@@ -50,7 +50,7 @@ def curves_svg(
             spine.set_visible(side in ("left", "bottom"))
             spine.set_color(INK)
         axes.patch.set_alpha(0)
-        figure.legend(loc="outside right upper", frameon=False, labelcolor=INK, fontsize=9)
+        figure.legend(loc="outside lower left", ncols=2, frameon=False, labelcolor=INK, fontsize=9)
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return _bare(file.getvalue())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,15 @@ from ..kernel.events import Event, Interrupted
 from ..kernel.loop import Kernel
 from ..kernel.settings import Training
 from ..modality import Modality
+from ..seeds import derived_seed
 from ..signal import Signal
 from ..stage import UNLABELLED, Adam, Batch, Draw, Phase, Stage
-from ..table import Memory, Table
+from ..table import Column, Memory, Table
 
 DOMAIN = "real"
+STEPS, BATCH, RATE = 1000, 128, 2e-3
+WIDTH = 64  # narrow, so that a few hundred items are enough for a Fréchet distance
+Precision = Literal["fp32", "bf16", "fp16"]
 
 
 class Judge(nn.Module):
@@ -38,7 +42,7 @@ class Judge(nn.Module):
         SettingError: ``classes`` or ``width`` is out of range.
     """
 
-    def __init__(self, modality: Modality, classes: int, width: int = 64) -> None:
+    def __init__(self, modality: Modality, classes: int, width: int = WIDTH) -> None:
         check_number("Judge", "classes", classes, 2, integer=True)
         check_number("Judge", "width", width, 1, integer=True)
         super().__init__()
@@ -92,7 +96,7 @@ class Judge(nn.Module):
         Raises:
             DataError: as many labels as items are needed, one of them not ``UNLABELLED``.
         """
-        known = _labelled(signal, labels, self.classes)
+        known = _labelled(len(signal), labels, self.classes)
         return float((self.predict(signal, batch)[known] == labels.cpu()[known]).double().mean())
 
     def _vector(self, signal: Signal) -> Tensor:
@@ -112,12 +116,12 @@ def train_judge(
     classes: int,
     *,
     seed: int = 0,
-    steps: int = 1000,
-    batch: int = 128,
-    lr: float = 2e-3,
-    width: int = 64,
+    steps: int = STEPS,
+    batch: int = BATCH,
+    lr: float = RATE,
+    width: int = WIDTH,
     device: str = "auto",
-    precision: Literal["fp32", "bf16", "fp16"] = "bf16",
+    precision: Precision = "bf16",
     show: Callable[[Iterator[Event]], Iterator[Event]] = iter,
 ) -> Judge:
     """A judge trained on real, labelled training signals, augmented by their modality.
@@ -147,10 +151,61 @@ def train_judge(
         SettingError: a setting is out of range.
         TrainingError: a signal ended the training, or its gradients were not finite for long.
     """
-    _labelled(signal, labels, classes)
-    table = Table(
-        {DOMAIN: Memory(signal, labels.cpu().long())}, tuple(str(c) for c in range(classes))
+    _labelled(len(signal), labels, classes)
+    return _train(
+        modality,
+        Memory(signal, labels.cpu().long()),
+        classes,
+        seed=seed,
+        steps=steps,
+        batch=batch,
+        lr=lr,
+        width=width,
+        device=device,
+        precision=precision,
+        show=show,
     )
+
+
+def train_judges(
+    domains: Mapping[str, Modality], table: Table, *, seed: int = 0, **settings: Any
+) -> dict[str, Judge]:
+    """A judge for each domain, trained on the labelled items of its column.
+
+    Args:
+        domains: name -> Modality.
+        table: real training items; columns may be streamed.
+        seed: of all of them; each domain's judge gets one of its own out of it.
+        settings: of ``train_judge``.
+
+    Raises:
+        DataError: there are no classes, or a domain has no labelled items.
+        UnknownNameError: the table holds no such domain.
+    """
+    judges = {}
+    for domain, modality in domains.items():
+        column = table.column(domain)
+        _labelled(len(column), column.labels, len(table.classes))
+        own = derived_seed(seed, "judge", domain)
+        judges[domain] = _train(modality, column, len(table.classes), seed=own, **settings)
+    return judges
+
+
+def _train(
+    modality: Modality,
+    column: Column,
+    classes: int,
+    *,
+    seed: int = 0,
+    steps: int = STEPS,
+    batch: int = BATCH,
+    lr: float = RATE,
+    width: int = WIDTH,
+    device: str = "auto",
+    precision: Precision = "bf16",
+    show: Callable[[Iterator[Event]], Iterator[Event]] = iter,
+) -> Judge:
+    table = Table({DOMAIN: column}, tuple(str(c) for c in range(classes)))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         judge = Judge(modality, classes, width)
@@ -173,27 +228,6 @@ def train_judge(
     return judge.eval().requires_grad_(False)
 
 
-def train_judges(
-    domains: Mapping[str, Modality], table: Table, *, seed: int = 0, steps: int = 1000
-) -> dict[str, Judge]:
-    """A judge for each domain, trained on the labelled items of a table.
-
-    Raises:
-        DataError: see ``train_judge``.
-    """
-    return {
-        domain: train_judge(
-            modality,
-            table.column(domain).take(torch.arange(len(table.column(domain)))),
-            table.column(domain).labels,
-            len(table.classes),
-            seed=seed,
-            steps=steps,
-        )
-        for domain, modality in domains.items()
-    }
-
-
 class _Objective:
     """Cross-entropy of the judge on augmented items."""
 
@@ -212,12 +246,12 @@ class _Objective:
         return {"cross_entropy": cross_entropy(logits.float(), labels)}
 
 
-def _labelled(signal: Signal, labels: Tensor, classes: int) -> Tensor:
+def _labelled(items: int, labels: Tensor, classes: int) -> Tensor:
     """``[m]`` booleans on the CPU: which items have a label."""
     labels = labels.cpu()
-    if labels.shape != (len(signal),):
+    if labels.shape != (items,):
         raise DataError(
-            f"{len(signal)} items need as many labels, not labels of shape {list(labels.shape)}"
+            f"{items} items need as many labels, not labels of shape {list(labels.shape)}"
         )
     known = labels != UNLABELLED
     if not bool(known.any()):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
 
 from ..atomic import write_atomically
 from ..errors import DataError, MediaError
@@ -20,8 +19,8 @@ from ..modality import Preview
 def grid(previews: Sequence[Preview], columns: int, gap: int = 2) -> Tensor:
     """Pictures side by side on white, row by row: ``[3 h w]`` in [0, 1].
 
-    Every cell is as large as the largest picture; smaller ones are enlarged by whole
-    factors, so that pixels stay square and sharp, and centred.
+    Small pictures are enlarged by whole factors to about the size of the largest, so that
+    pixels stay square and sharp, and all are centred in cells of one size.
 
     Args:
         previews: one or more.
@@ -36,9 +35,12 @@ def grid(previews: Sequence[Preview], columns: int, gap: int = 2) -> Tensor:
             f"a grid needs pictures and columns, not {len(previews)} in {columns} columns"
         )
     pictures = [_checked(preview.picture) for preview in previews]
-    height = max(p.shape[1] for p in pictures)
-    width = max(p.shape[2] for p in pictures)
-    cells = [_fit(picture, height, width, gap) for picture in pictures]
+    height = max(picture.shape[1] for picture in pictures)
+    width = max(picture.shape[2] for picture in pictures)
+    pictures = [_enlarged(picture, height, width) for picture in pictures]
+    height = max(picture.shape[1] for picture in pictures)
+    width = max(picture.shape[2] for picture in pictures)
+    cells = [_centred(picture, height + 2 * gap, width + 2 * gap) for picture in pictures]
     cells += [torch.ones_like(cells[0])] * (-len(cells) % columns)
     rows = [torch.cat(cells[i : i + columns], 2) for i in range(0, len(cells), columns)]
     return torch.cat(rows, 1)
@@ -98,9 +100,14 @@ def _checked(picture: Tensor) -> Tensor:
     return picture.detach().cpu().float()
 
 
-def _fit(picture: Tensor, height: int, width: int, gap: int) -> Tensor:
-    factor = min(height // picture.shape[1], width // picture.shape[2])
-    picture = interpolate(picture[None], scale_factor=float(factor), mode="nearest")[0]
-    spare_h, spare_w = height - picture.shape[1], width - picture.shape[2]
-    around = (spare_w // 2, spare_w - spare_w // 2, spare_h // 2, spare_h - spare_h // 2)
-    return pad(picture, tuple(side + gap for side in around), value=1.0)
+def _enlarged(picture: Tensor, height: int, width: int) -> Tensor:
+    """By the whole factor that comes nearest to fitting ``height`` and ``width``."""
+    factor = max(1, round(min(height / picture.shape[1], width / picture.shape[2])))
+    return picture.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
+
+
+def _centred(picture: Tensor, height: int, width: int) -> Tensor:
+    top, left = (height - picture.shape[1]) // 2, (width - picture.shape[2]) // 2
+    cell = torch.ones(3, height, width)
+    cell[:, top : top + picture.shape[1], left : left + picture.shape[2]] = picture
+    return cell

@@ -15,7 +15,8 @@ p { max-width: 46rem; margin: .5rem 0; }
 .wide { overflow-x: auto; margin: .8rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
-th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line); }
+th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid var(--line); }
 th { font-weight: 600; }
 th:first-child, td:first-child { text-align: left; }
 .confusion th, .confusion td { min-width: 2.2rem; text-align: center; padding: .25rem .35rem; }
@@ -27,11 +28,12 @@ th:first-child, td:first-child { text-align: left; }
 .row .arrow { align-self: center; color: var(--soft); font-size: 1.3rem; }
 .row .title { flex: 0 0 100%; color: var(--soft); font-size: .85rem; }
 figure { margin: 0; flex: 1 1 6rem; min-width: 0; }
-figure img { display: block; width: 100%; max-height: 9rem; object-fit: contain;
+figure img { display: block; width: 100%; height: 8.5rem; object-fit: contain;
   image-rendering: pixelated; border-radius: .25rem; }
 figure audio { width: 100%; height: 2.2rem; margin-top: .3rem; }
 figcaption { font-size: .8rem; color: var(--soft); text-align: center; }
-.picture img { max-height: none; width: auto; max-width: 100%; }
+.picture img { height: auto; width: auto; max-width: 100%; }
+.picture figcaption { text-align: left; }
 .plot svg { width: 100%; max-width: 46rem; height: auto; }
 .plot svg text { fill: currentColor !important; }
 """.strip()

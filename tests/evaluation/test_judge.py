@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from transmodal.core import Signal
+from transmodal.core import Memory, Signal, Table
 from transmodal.core.errors import DataError, SettingError, TrainingError
-from transmodal.core.evaluation.judge import Judge, train_judge
+from transmodal.core.evaluation.judge import Judge, train_judge, train_judges
 from transmodal.core.kernel.events import Interrupted, StageFinished
 from transmodal.plugins.image.modality import Image
 
@@ -98,6 +98,20 @@ def test_labels_that_do_not_fit_are_refused(judge: Judge) -> None:
         judge.accuracy(signal, torch.tensor([0, 7, *[1] * 8]))
     with pytest.raises(DataError, match="no items to read"):
         judge.predict(signal[:0])
+
+
+def test_every_domain_gets_a_judge_of_its_own() -> None:
+    signal, labels = bars(60, seed=0)
+    table = Table({"a": Memory(signal, labels), "b": Memory(signal, labels)}, tuple("wxyz"))
+    both = {"a": MODALITY, "b": MODALITY}
+    judges = train_judges(both, table, steps=4, batch=32, width=8, device="cpu")
+    assert list(judges) == ["a", "b"]
+    first, second = (judge.probabilities(signal) for judge in judges.values())
+    assert not torch.equal(first, second)  # same items, yet not the same judge
+    again = train_judges({"a": MODALITY}, table, steps=4, batch=32, width=8, device="cpu")
+    assert torch.equal(again["a"].probabilities(signal), first)
+    with pytest.raises(DataError, match="none has a label"):
+        train_judges(both, Table({"a": Memory(signal, labels * 0 - 1)}, ("x", "y")))
 
 
 def test_settings_out_of_range_are_refused() -> None:

@@ -13,6 +13,7 @@ from ..stage import Batch, Objective, Phase
 from .distributed import World, parallel
 from .ema import Average
 from .history import History
+from .optimizer import Stepper
 from .precision import autocast, make_scaler
 from .schedule import Schedule
 from .settings import Training
@@ -66,15 +67,8 @@ class Player:
         chosen = phase.optimizer
         moving = chosen.schedule != "constant" or chosen.warmup > 0
         self.schedule = Schedule(chosen, steps, device) if moving else None
-        self.optimizer: torch.optim.Optimizer = (
-            torch.optim.AdamW if chosen.weight_decay else torch.optim.Adam
-        )(
-            self.parameters,
-            lr=self.schedule.rate if self.schedule else chosen.lr,
-            betas=chosen.betas,
-            weight_decay=chosen.weight_decay,
-            fused=True,
-        )
+        rate = self.schedule.rate if self.schedule else chosen.lr
+        self.stepper = Stepper(self.parameters, chosen, rate)
         self.one = torch.ones((), device=device)
         self.streak = self.skipped = 0  # steps left out: in a row up to now, in all
 
@@ -110,21 +104,19 @@ class Player:
         return self.parallel.no_sync()
 
     def _step(self) -> None:
-        optimizer, scaler, clip = self.optimizer, self.scaler, self.phase.clip
+        scaler, clip = self.scaler, self.phase.clip
         if scaler is not None:
-            scaler.unscale_(optimizer)
+            scaler.unscale_(self.stepper.torch)
         skipped = self.history.flag()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         shrink = None
         if clip is None:
             torch._amp_foreach_non_finite_check_and_unscale_(gradients, skipped, self.one)
         else:
-            norm = torch.nn.utils.get_total_norm(gradients)
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
             torch.ne(norm - norm, 0, out=skipped)
             shrink = ((norm + 1e-6) / clip).clamp_(min=1)
-        # Fused optimisers divide by grad_scale as they go, and do nothing at all under found_inf.
-        optimizer.grad_scale, optimizer.found_inf = shrink, skipped  # type: ignore[attr-defined]
-        optimizer.step()
+        self.stepper.step(gradients, skipped, shrink)
         if scaler is not None:
             scaler.update()
         if self.schedule is not None:

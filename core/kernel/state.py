@@ -53,7 +53,7 @@ def tensors_of(model: nn.Module, players: Sequence[Player]) -> dict[str, Tensor]
     for player in players:
         where = f"phase/{player.phase.name}"
         for i, parameter in enumerate(player.parameters):
-            for key, value in player.optimizer.state.get(parameter, {}).items():
+            for key, value in player.stepper.torch.state.get(parameter, {}).items():
                 found[f"{where}/optimizer/{i}/{key}"] = value
         if player.average is not None:
             for i, value in enumerate(player.average.values):
@@ -96,7 +96,7 @@ def restore_players(players: Sequence[Player], state: State) -> None:
         for i, parameter in enumerate(player.parameters):
             if f"{where}/optimizer/{i}/step" in state.tensors:
                 # empty_like keeps the memory format, which fused optimisers rely on.
-                player.optimizer.state[parameter] = {
+                player.stepper.torch.state[parameter] = {
                     "step": torch.empty((), dtype=torch.float32, device=parameter.device),
                     "exp_avg": torch.empty_like(parameter, requires_grad=False),
                     "exp_avg_sq": torch.empty_like(parameter, requires_grad=False),

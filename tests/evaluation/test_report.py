@@ -98,6 +98,12 @@ def test_text_is_escaped_and_paragraphs_are_kept() -> None:
     reader = read(full()[0].html())
     assert "Second <b>paragraph</b>." in reader.text
     assert "<zero>" in reader.text
+    words = "a <b>written</b> & 'loud' 3"
+    report = Report("t")
+    report.rows([(words, [(words, Preview(torch.zeros(3, 2, 2), torch.zeros(9), 8000))])])
+    shown = read(report.html())
+    assert shown.text.count(words) == 2  # the row's title and the caption
+    assert [a["alt"] for tag, a in shown.seen if tag == "img"] == [words]
     assert not any(tag == "b" for tag, _ in reader.seen)
 
 

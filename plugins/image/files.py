@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...core.errors import MediaError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 MAX_BYTES = 64 << 20  # of a file
 MAX_PIXELS = 64_000_000  # of a picture, which a small file may unpack to
@@ -52,28 +56,26 @@ def read_picture(path: Path, size: tuple[int, int], channels: int, background: f
         if isinstance(error, MediaError):
             raise
         raise MediaError(f"{path}: not a readable picture ({error})") from error
-    paper = Image.new("RGBA", picture.size, (round(255 * background),) * 3 + (255,))
+    grey = round(255 * background)
+    paper = Image.new("RGBA", picture.size, (grey, grey, grey, 255))
     paper.alpha_composite(_eight_bit(picture, path))
     picture = paper.convert("L" if channels == 1 else "RGB")
-    h, w = size
-    grey = round(255 * background)
-    if picture.size != (w, h):
-        fill = grey if channels == 1 else (grey,) * 3
-        picture = ImageOps.pad(picture, (w, h), Image.Resampling.LANCZOS, fill)
+    if picture.size != size[::-1]:
+        fill = grey if channels == 1 else (grey, grey, grey)
+        picture = ImageOps.pad(picture, size[::-1], Image.Resampling.LANCZOS, fill)
     values = torch.from_numpy(np.array(picture, dtype=np.float32) / 255)
     return values[None] if channels == 1 else values.permute(2, 0, 1).contiguous()
 
 
-def _eight_bit(picture: object, path: Path) -> object:
+def _eight_bit(picture: Picture, path: Path) -> Picture:
     """The picture as RGBA of 8 bits; Pillow's own conversion would clip 16 bits of grey."""
-    from PIL import Image
+    from PIL.Image import fromarray
 
-    assert isinstance(picture, Image.Image)
     if picture.mode == "F":
         raise MediaError(f"{path}: pixels are floats of unknown range; save it with 8 or 16 bits")
     if picture.mode.startswith("I"):
         grey = np.array(picture).astype(np.float64) / 65535 * 255
-        picture = Image.fromarray(np.clip(np.round(grey), 0, 255).astype(np.uint8))
+        picture = fromarray(np.clip(np.round(grey), 0, 255).astype(np.uint8))
     return picture.convert("RGBA")
 
 

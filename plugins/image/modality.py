@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...core.arrays import to_tensor
 from ...core.config import check_choice, check_number
 from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
 from .files import FORMATS, read_picture, write_picture
 from .subnets import ImageDiscriminator, ImageGenerator, ImagePrenet
+from .warp import warp
 
 
 class Image(Modality):
@@ -50,8 +52,8 @@ class Image(Modality):
         augmentation: float = 1.0,
         std: float = 0.1,
     ) -> None:
-        sides = (size, size) if isinstance(size, int) else tuple(size)
-        if len(sides) != 2:
+        sides = (size, size) if isinstance(size, int) else size
+        if not isinstance(sides, tuple | list) or len(sides) != 2:
             raise SettingError(f"image: size must be one number or (h, w), not {size!r}")
         for side in sides:
             check_number("image", "size", side, 8, 256, integer=True)
@@ -59,7 +61,7 @@ class Image(Modality):
         check_number("image", "background", background, 0, 1)
         check_number("image", "augmentation", augmentation, 0, 3)
         check_number("image", "std", std, 1e-3, 10)
-        self.size: tuple[int, int] = sides
+        self.size: tuple[int, int] = (sides[0], sides[1])
         self.channels = channels
         self.background = background
         self.augmentation = augmentation
@@ -92,10 +94,7 @@ class Image(Modality):
 
     def _picture(self, item: Any, i: int) -> Tensor:
         """One item as float ``[c h w]``, its shape checked, its values not yet."""
-        try:
-            picture = torch.as_tensor(item).detach().cpu()
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise DataError(f"image: item {i} is no array of pixels ({error})") from error
+        picture = to_tensor(item, f"image: item {i} is no array of pixels")
         wanted = (self.channels, *self.size)
         if picture.shape == self.size and self.channels == 1:
             picture = picture[None]
@@ -124,29 +123,12 @@ class Image(Modality):
     def augment(self, signal: Signal, generator: torch.Generator) -> Signal:
         """Each picture under its own small rotation, scaling, shear and shift.
 
-        Bilinear; what comes in from outside repeats the border. Random numbers are drawn
-        from the generator alone, eight for each item.
+        Random numbers are drawn from the generator alone; ``warp.warp`` says how much.
         """
         if self.augmentation == 0:
             return signal
-        values = signal.values
-        b, h, w = len(signal), values.shape[2], values.shape[3]
-        draw = torch.rand(b, 6, generator=generator, device=generator.device) * 2 - 1
-        draw = (draw * self.augmentation).to(values.device)
-        angle, scale = draw[:, 0] * math.radians(10), torch.exp(draw[:, 1:3] * 0.1)
-        cos, sin = torch.cos(angle), torch.sin(angle)
-        turn = torch.stack([cos, -sin, sin, cos], 1).view(b, 2, 2)
-        shear = torch.eye(2, device=values.device).repeat(b, 1, 1)
-        shear[:, 0, 1] = draw[:, 3] * 0.1
-        warp = turn @ shear * scale[:, None]
-        # grid coordinates run from -1 to 1 on both axes: undo the aspect around the turn
-        aspect = torch.tensor([[1.0, h / w], [w / h, 1.0]], device=values.device)
-        theta = torch.cat([warp * aspect, draw[:, 4:6, None] * 0.16], 2)
-        grid = F.affine_grid(theta, [b, 1, h, w], align_corners=False)
-        warped = F.grid_sample(
-            values.float(), grid, padding_mode="border", align_corners=False
-        )
-        return Signal(warped.to(values.dtype))
+        with torch.autocast(signal.values.device.type, enabled=False):
+            return Signal(warp(signal.values, self.augmentation, generator))
 
     # -- subnets ------------------------------------------------------------
     def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:

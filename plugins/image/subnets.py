@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ...core.code import Code
 from ...core.signal import Signal
-from ...core.subnets import ConvCritic, ConvDecoder, ConvPrenet, Plan
+from ...core.subnets import ConvCritic, ConvDecoder, ConvPrenet, Plan, squash
 
 
 class ImagePrenet(nn.Module):
@@ -34,7 +33,7 @@ class ImageGenerator(nn.Module):
         self.net = ConvDecoder(plan, width, condition, n=h * w, stage=len(plan.strides))
 
     def forward(self, code: Code, condition: Code | None = None) -> Signal:
-        return Signal(torch.sigmoid(self.net(code, condition).float()))
+        return Signal(squash(self.net(code, condition)))
 
 
 class ImageDiscriminator(nn.Module):

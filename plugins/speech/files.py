@@ -95,8 +95,9 @@ def write_sound(wave: Tensor, path: Path, sample_rate: int) -> None:
 
     if path.suffix.lower() not in WRITES:
         raise MediaError(f"{path}: sound is written as one of {', '.join(WRITES)}")
-    # 32767 / 32768 is the largest 16-bit number; +1.0 would wrap in some readers
-    samples = wave.detach().float().cpu().clamp(-1, 32767 / 32768).numpy()
+    # rounded here: soundfile would cut the fraction off
+    whole = (wave.detach().float().cpu() * 32768).round().clamp(-32768, 32767)
+    samples = whole.to(torch.int16).numpy()
     buffer = io.BytesIO()
     form = FORMATS[path.suffix.lower()]
     soundfile.write(buffer, samples, sample_rate, subtype="PCM_16", format=form)

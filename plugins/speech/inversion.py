@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .mel import Mel
 
-CHUNK = 1 << 17  # complex numbers worked on at once: three such arrays stay in cache
+CHUNK = 1 << 19  # spectral bins of the items worked on together
+BLOCK = 1 << 16  # spectral bins transformed at once: the arrays of a block stay in cache
 
 
 def magnitudes(power: Tensor, bank: Tensor, steps: int = 30) -> Tensor:
@@ -26,7 +27,7 @@ def magnitudes(power: Tensor, bank: Tensor, steps: int = 30) -> Tensor:
     gram = bank.T @ bank
     for _ in range(steps):
         spectrum = spectrum * target / (spectrum @ gram + 1e-12)
-    return spectrum.sqrt()
+    return torch.sqrt(spectrum)
 
 
 def griffin_lim(
@@ -53,17 +54,20 @@ def griffin_lim(
         seed: of the starting phases.
     """
     b, t, k = magnitude.shape
+    if b == 0:
+        return magnitude.new_zeros(0, (t - 1) * hop)
     phase = torch.rand(t, k, generator=torch.Generator().manual_seed(seed)) * (2 * torch.pi)
     start = torch.polar(torch.ones_like(phase), phase).to(magnitude.device)
     window = torch.hann_window(n_fft, device=magnitude.device)
-    envelope = overlap_add(window.square().expand(1, t, n_fft), hop)
+    envelope = window.new_zeros(1, (t - 1) * hop + n_fft)
+    overlap_add(window.square().expand(1, t, n_fft), envelope)
     tiny = torch.finfo(torch.float32).tiny
     # the window over the envelope, so that folding needs no division
     inverse = torch.where(envelope > tiny, envelope, 1.0).reciprocal()
     size = max(1, CHUNK // (t * k))
     chunks = magnitude.float().split(size)
     waves = [_iterate(c, start, window, inverse, hop, steps, momentum) for c in chunks]
-    return torch.cat(waves) if waves else magnitude.new_zeros(0, (t - 1) * hop)
+    return torch.cat(waves)
 
 
 def _iterate(
@@ -76,40 +80,50 @@ def _iterate(
     momentum: float,
 ) -> Tensor:
     n_fft = len(window)
-    edge = n_fft // 2
-    # every array of the loop is allocated once: fresh ones cost more than the arithmetic
-    spectrum = magnitude * start
-    rebuilt, previous = torch.empty_like(spectrum), torch.zeros_like(spectrum)
-    ahead, square = torch.empty_like(spectrum), torch.empty_like(magnitude)
-    squares = torch.empty_like(torch.view_as_real(spectrum))
-    frames = magnitude.new_empty(*magnitude.shape[:2], n_fft)
-    wave = overlap_add(frames, hop)
+    b, t, k = magnitude.shape
+    share = -momentum / (1 + momentum)
+    # blocks of frames and arrays allocated once: memory traffic costs more than arithmetic
+    size = max(1, BLOCK // (b * k))
+    spans = [slice(i, min(i + size, t)) for i in range(0, t, size)]
+    ahead = magnitude.new_empty(b, size, k, dtype=start.dtype)
+    frames = magnitude.new_empty(b, size, n_fft)
+    squares, square = magnitude.new_empty(b, size, k, 2), magnitude.new_empty(b, size, k)
+    previous = [torch.zeros_like(ahead[:, : s.stop - s.start]) for s in spans]
+    rebuilt = torch.empty_like(ahead)
+    wave = magnitude.new_zeros(b, (t - 1) * hop + n_fft)
+    after = torch.zeros_like(wave)
     for step in range(steps + 1):
-        torch.fft.irfft(spectrum, n_fft, out=frames)
-        overlap_add(frames.mul_(window), hop, wave).mul_(inverse)
-        wave[:, :edge] = 0
-        wave[:, -edge:] = 0
-        if step == steps:
-            break
-        torch.mul(wave.unfold(-1, n_fft, hop), window, out=frames)
-        torch.fft.rfft(frames, out=rebuilt)
-        torch.add(rebuilt, previous, alpha=-momentum / (1 + momentum), out=ahead)
-        real = torch.view_as_real(ahead)
-        torch.mul(real, real, out=squares)
-        torch.add(squares[..., 0], squares[..., 1], out=square)
-        torch.mul(ahead, square.clamp_(min=1e-30).rsqrt_().mul_(magnitude), out=spectrum)
-        rebuilt, previous = previous, rebuilt
-    return wave[:, edge:-edge].clone()
+        for i, span in enumerate(spans):
+            n = span.stop - span.start
+            a, f, q = ahead[:, :n], frames[:, :n], square[:, :n]
+            if step == 0:
+                torch.mul(magnitude[:, span], start[span], out=a)
+            else:
+                now, before = rebuilt[:, :n], previous[i]
+                torch.mul(wave.unfold(-1, n_fft, hop)[:, span], window, out=f)
+                torch.fft.rfft(f, out=now)
+                torch.add(now, before, alpha=share, out=a)
+                before.copy_(now)
+                pairs = torch.view_as_real(a)
+                torch.mul(pairs, pairs, out=squares[:, :n])
+                torch.add(squares[:, :n, :, 0], squares[:, :n, :, 1], out=q)
+                a.mul_(q.clamp_(min=1e-30).rsqrt_().mul_(magnitude[:, span]))
+            torch.fft.irfft(a, n_fft, out=f)
+            part = after[:, span.start * hop : (span.stop - 1) * hop + n_fft]
+            overlap_add(f.mul_(window), part)
+        wave, after = after.mul_(inverse), wave.zero_()
+        wave[:, : n_fft // 2] = 0
+        wave[:, -(n_fft // 2) :] = 0
+    return wave[:, n_fft // 2 : -(n_fft // 2)].clone()
 
 
-def overlap_add(frames: Tensor, hop: int, out: Tensor | None = None) -> Tensor:
-    """Frames ``[b t n]`` laid ``hop`` apart and summed: ``[b (t - 1) * hop + n]``."""
+def overlap_add(frames: Tensor, wave: Tensor) -> None:
+    """Add frames ``[b t n]``, laid a hop apart, to a wave ``[b (t - 1) * hop + n]``."""
     b, t, n = frames.shape
-    wave = frames.new_zeros(b, (t - 1) * hop + n) if out is None else out.zero_()
-    blocks = wave.view(b, -1, hop)
+    hop = (wave.shape[1] - n) // (t - 1) if t > 1 else n
     for i in range(n // hop):
-        blocks[:, i : i + t] += frames[:, :, i * hop : (i + 1) * hop]
-    return wave
+        part = wave[:, i * hop : (i + t) * hop].view(b, t, hop)
+        part += frames[:, :, i * hop : (i + 1) * hop]
 
 
 def invert(values: Tensor, mel: Mel, steps: int = 60) -> Tensor:

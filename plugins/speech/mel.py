@@ -64,8 +64,9 @@ class Mel:
         return spectrum.square().sum(-1) @ bank.T
 
     def __call__(self, waves: Tensor) -> Tensor:
-        """Waveforms ``[b samples]`` -> normalised log-mel ``[b t f]``."""
-        return self.compress(self.power(waves))
+        """Waveforms ``[b samples]`` -> normalised log-mel ``[b t f]``, autocast or not."""
+        with torch.autocast(waves.device.type, enabled=False):
+            return self.compress(self.power(waves))
 
     def compress(self, power: Tensor) -> Tensor:
         """Mel power -> the normalised logarithm."""

@@ -39,7 +39,7 @@ def mel_cepstral_distance(made: Signal, real: Signal, order: int = 13) -> float:
     # a unit of the values is DECIBELS; in nepers of amplitude that is DECIBELS ln 10 / 20
     cepstra = (a - b) @ basis * (DECIBELS * math.log(10) / 20)
     distance = (2 * cepstra.square().sum(-1)).sqrt() * (10 / math.log(10))
-    return distance[mask].mean().item()
+    return float(distance[mask].mean().item())
 
 
 def spectral_convergence(mel: Mel, made: Signal, real: Signal) -> float:

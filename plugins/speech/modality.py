@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from ...core.arrays import to_tensor
 from ...core.config import check_number
 from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
@@ -163,10 +164,7 @@ class Speech(Modality):
                     f"speech: item {i} is at {rate} Hz, not {self.sample_rate} Hz; resample it "
                     "(Speech.resample), or set sample_rate to what the data has"
                 )
-        try:
-            wave = torch.as_tensor(item).detach().cpu()
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise DataError(f"speech: item {i} is no waveform ({error})") from error
+        wave = to_tensor(item, f"speech: item {i} is no waveform")
         if wave.ndim != 1:
             raise DataError(
                 f"speech: item {i} has shape {tuple(wave.shape)}, not (t,); average its channels"
@@ -176,9 +174,7 @@ class Speech(Modality):
         if wave.dtype == torch.int16:
             return wave.float() / 32768
         if not wave.is_floating_point():
-            raise DataError(
-                f"speech: item {i} is {wave.dtype}; give int16 or floats in [-1, 1]"
-            )
+            raise DataError(f"speech: item {i} is {wave.dtype}; give int16 or floats in [-1, 1]")
         wave = wave.float()
         if not bool(wave.isfinite().all()):
             raise DataError(f"speech: item {i} has samples that are NaN or infinite; leave it out")
@@ -226,7 +222,8 @@ class Speech(Modality):
         """Tempo, time shift, vocal tract, tone, gain and noise; ``augment`` says how much."""
         if self.augmentation == 0:
             return signal
-        return augment(signal, self.mel, self.augmentation, generator)
+        with torch.autocast(signal.values.device.type, enabled=False):
+            return augment(signal, self.mel, self.augmentation, generator)
 
     # -- subnets ------------------------------------------------------------
     def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:

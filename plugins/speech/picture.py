@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
 # black, violet, red, orange, pale yellow: rising lightness, so that it also reads in grey
 COLOURS = (
     (0.00, 0.00, 0.02),

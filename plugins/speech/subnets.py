@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ...core.code import Code
 from ...core.errors import DataError
 from ...core.signal import Signal
-from ...core.subnets import ConvCritic, ConvDecoder, ConvPrenet, Plan, halvings
+from ...core.subnets import ConvCritic, ConvDecoder, ConvPrenet, Plan, halvings, squash
 
 STRIDE = 4  # frames to a token of a sequence
 STAGES = 2  # halvings of time that make the stride
@@ -77,7 +77,7 @@ class SpeechGenerator(nn.Module):
         self.net = ConvDecoder(plan, width, condition, n=self.n, stage=STAGES)
 
     def forward(self, code: Code, condition: Code | None = None) -> Signal:
-        values = torch.sigmoid(self.net(code, condition).float())[:, 0]
+        values = squash(self.net(code, condition))[:, 0]
         t = self.size[0]
         if code.mask is None or code.tokens.shape[1] != self.n:
             return Signal(values, torch.full((len(code),), t, device=values.device))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +34,14 @@ def data() -> Path:
     folder = data_folder()
     assert folder is not None, "mark the test with @pytest.mark.data"
     return folder
+
+
+@pytest.fixture
+def shrink(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make the defaults of a function's keywords small: ``shrink(fit, steps=2)``."""
+
+    def change(function: Any, **defaults: Any) -> None:
+        assert set(defaults) <= set(function.__kwdefaults__)
+        monkeypatch.setattr(function, "__kwdefaults__", {**function.__kwdefaults__, **defaults})
+
+    return change

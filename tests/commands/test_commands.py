@@ -1,0 +1,320 @@
+"""The command line, tried with toys: real training and files, in seconds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from transmodal.core.evaluation import judge
+from transmodal.core.translator import Translator
+from transmodal.registry import Registry, hookimpl
+from transmodal.registry import commands as built_in
+from transmodal.registry.commands.cli import cli
+
+from toys import Dots, Swap, dots
+
+
+class Toys:
+    @hookimpl
+    def register_modalities(self) -> dict[str, Any]:
+        return {"dots": Dots}
+
+    @hookimpl
+    def register_bridges(self) -> dict[str, Any]:
+        return {"swap": Swap}
+
+
+class Broken:
+    @hookimpl
+    def register_commands(self) -> dict[str, Any]:
+        return {"broken": "no_such_module:command"}
+
+
+@pytest.fixture
+def registry() -> Registry:
+    registry = Registry()
+    registry.register(built_in, "commands", "transmodal", "0.1.0")
+    registry.register(Toys(), "toys", "acme-toys", "3.1")
+    return registry
+
+
+def run(registry: Registry, *arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(a) for a in arguments], obj=registry)
+
+
+def refused(registry: Registry, *arguments: object) -> str:
+    result = run(registry, *arguments)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    return result.output
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A connected translator of two domains, with random weights."""
+    translator = Translator({"a": Dots(), "b": Dots()}, Swap())
+    translator.connect(("0", "1"))
+    return translator.save(tmp_path / "saved")
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> list[Path]:
+    files = [tmp_path / f"item{k}.json" for k in range(3)]
+    for file, item in zip(files, dots(3)[0], strict=True):
+        Dots().write(item, file)
+    return files
+
+
+RECIPE = """
+[domains.a]
+modality = "dots"
+[domains.b]
+same_as = "a"
+[bridge]
+name = "swap"
+width = 3
+steps = 4
+[records]
+manifest = "all.csv"
+split = "train"
+[training]
+out = "out"
+device = "cpu"
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A recipe, and a manifest with splits."""
+    lines = ["a,b,label,split"]
+    for k, (item, label) in enumerate(zip(*dots(24), strict=True)):
+        Dots().write(item, tmp_path / f"{k}.json")
+        part = "test" if k >= 16 else "train"
+        lines.append(f"{k}.json,{k}.json,{label},{part}")
+    (tmp_path / "all.csv").write_text("\n".join(lines))
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return tmp_path / "recipe.toml"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list"], ["train", "--help"]])
+def test_these_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        f"import sys; sys.argv = ['transmodal', *{arguments!r}]\n"
+        "from transmodal.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "heavy = {'torch', 'numpy', 'librosa', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_python_m_runs_it() -> None:
+    command = [sys.executable, "-m", "transmodal", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/")
+    assert done.stdout == "transmodal, version 0.1.0\n"
+
+
+def test_list_names_what_is_there_and_what_failed(registry: Registry) -> None:
+    registry.register(object(), "empty", "acme-empty", "0.9")
+    registry.register(Toys(), "toys", "other-toys", "1")
+    output = run(registry, "list").output
+    for line in (
+        "  acme-toys/dots           acme-toys 3.1  (name clash)",
+        "  train                    transmodal 0.1.0",
+        "  plugin 'empty' of acme-empty 0.9: it implements no hook",
+    ):
+        assert line in output
+    assert "bridges:\n  none\n" in run(Registry([built_in]), "list").output
+
+
+def test_unknown_commands_get_suggestions(registry: Registry) -> None:
+    assert "no command 'trian'; did you mean 'train'" in refused(registry, "trian")
+
+
+def test_a_broken_command_costs_only_itself(registry: Registry) -> None:
+    registry.register(Broken(), "broken", "acme", "1")
+    help_page = run(registry, "--help")
+    assert help_page.exit_code == 0
+    assert "broken       cannot be loaded; call it to see why" in help_page.output
+    assert "ModuleNotFoundError" in refused(registry, "broken")
+
+
+def test_debug_shows_the_traceback(registry: Registry, tmp_path: Path) -> None:
+    result = run(registry, "--debug", "train", tmp_path / "none.toml")
+    assert type(result.exception).__name__ == "SettingError"
+
+
+def test_doctor_checks_the_machine_extras_and_plugins(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transmodal.registry.commands import doctor
+
+    wanted = ["numpy", 'no-such-thing>=1; extra == "demo"', 'numpy; extra == "test"']
+    monkeypatch.setattr(doctor, "requires", lambda name: wanted)
+    good = run(registry, "doctor")
+    assert good.exit_code == 0
+    assert "ok     python 3." in good.output and "ok     torch " in good.output
+    assert "cpu: bfloat16 runs, " in good.output and "x the speed of float32" in good.output
+    assert "extra 'demo' lacks no-such-thing; pip install 'transmodal[demo]'" in good.output
+    assert "ok     extra 'test': numpy" in good.output
+    assert "ok     bridge swap" in good.output
+    registry.register(Broken(), "broken", "acme", "1")
+    registry.register(object(), "empty", "acme-empty", "0.9")
+    bad = run(registry, "doctor")
+    assert bad.exit_code == 1
+    assert "FAILED command 'broken' (plugin 'broken' of acme 1) cannot be loaded" in bad.output
+    assert "FAILED plugin 'empty' of acme-empty 0.9" in bad.output
+
+
+def test_train_then_evaluate(
+    registry: Registry,
+    recipe: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shrink: Callable[..., None],
+) -> None:
+    shrink(judge._train, steps=2, batch=8)
+    trained = run(registry, "train", recipe)
+    assert trained.exit_code == 0, trained.output
+    out = recipe.parent / "out"
+    assert f"saved {out}" in trained.output
+    translator = Translator.load(out, registry)
+    assert translator.bridge.settings() == {"width": 3, "steps": 4}
+    assert translator.domains["a"] is translator.domains["b"]
+    assert translator.training["items"] == {"a": 16, "b": 16}  # the split, not the whole
+
+    seen: dict[str, int] = {}
+    keep = Translator.evaluate
+
+    def evaluate(self: Translator, records: Any, *, train: Any, seed: int) -> Any:
+        seen.update(test=len(records), train=len(train), seed=seed)
+        return keep(self, records, train=train, seed=seed)
+
+    monkeypatch.setattr(Translator, "evaluate", evaluate)
+    measured = run(registry, "evaluate", out, recipe.parent / "all.csv", "--seed", "3")
+    assert measured.exit_code == 0, measured.output
+    assert seen == {"test": 8, "train": 16, "seed": 3}
+    assert json.loads((out / "card.json").read_text())["domains"]["a"]["test"] == 8
+    assert (out / "README.md").read_text().strip() in measured.output
+
+
+def test_evaluate_needs_data_for_its_judges(registry: Registry, saved: Path, recipe: Path) -> None:
+    manifest = recipe.parent / "plain.csv"
+    manifest.write_text("a,b,label\n0.json,0.json,0\n1.json,1.json,1\n")
+    assert "give a manifest of training data as --train" in refused(
+        registry, "evaluate", saved, manifest
+    )
+
+
+def test_a_wrong_recipe_is_told_everything_at_once(registry: Registry, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        "surprise = 1\n"
+        '[domains.a]\nmodality = "dotz"\n'
+        '[domains.b]\nmodality = "dots"\nsize = 0\n'
+        "[domains.c]\nsize = 3\n"
+        '[domains.d]\nsame_as = "z"\n'
+        '[bridge]\nname = "swap"\ndepth = 3\n'
+        '[records]\nmanifest = "none.csv"\npart = "x"\n'
+        '[training]\nprecision = "fp8"\nepochs = 3\n'
+    )
+    output = refused(registry, "train", path)
+    for line in (
+        "surprise: unknown; the keys here are domains, bridge, records, training",
+        "domains.a: no modality 'dotz'; did you mean 'dots'?",
+        "domains.b: dots: size must be a whole number >= 1 <= 1000, not 0",
+        "domains.c.modality: missing",
+        "domains.d.same_as: no modality given for 'z'",
+        "bridge: bridge: Swap has no setting 'depth'",
+        "records.manifest: no such file",
+        "records.part: unknown",
+        "training.epochs: unknown; the keys here are out, precision",
+        "training: Training: precision must be one of 'fp32', 'bf16', 'fp16', not 'fp8'",
+    ):
+        assert line in output, line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[domains", "cannot be read as TOML"),
+        ("[training]\nseed = 1\n", "domains: missing, or no table; write a section [domains]"),
+        (RECIPE.replace('name = "swap"', ""), "bridge.name: missing"),
+        (RECIPE.replace('manifest = "all.csv"', ""), "records: give either manifest"),
+        (RECIPE.replace('manifest = "all.csv"', "folders = 3"), "records.folders: not a table"),
+        (RECIPE.replace('split = "train"', 'split = "dev"'), "no record has the split 'dev'"),
+    ],
+)
+def test_wrong_recipes(registry: Registry, recipe: Path, text: str, words: str) -> None:
+    recipe.write_text(text)
+    assert words in refused(registry, "train", recipe)
+
+
+def test_translate_a_file_and_a_folder(
+    registry: Registry, saved: Path, items: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "out.json"
+    one = run(registry, "translate", saved, items[0], out, "--source", "a")
+    assert one.exit_code == 0, one.output
+    assert f"{items[0]} (a) -> {out} (b)" in one.output
+    translator = Translator.load(saved, registry)
+    [wanted] = translator.translate([items[0]], source="a", target="b")
+    assert Dots().read(out).tolist() == pytest.approx(wanted.tolist())
+
+    source = tmp_path / "items"
+    source.mkdir()
+    for file in items:
+        file.rename(source / file.name)
+    (source / "notes.txt").write_text("not an item")
+    many = run(registry, "translate", saved, source, tmp_path / "many", "--target", "a")
+    assert many.exit_code == 0, many.output
+    assert {p.name for p in (tmp_path / "many").iterdir()} == {f"item{k}.json" for k in range(3)}
+
+
+def test_translate_refuses(
+    registry: Registry, saved: Path, items: list[Path], tmp_path: Path
+) -> None:
+    first, out = items[0], tmp_path / "out.json"
+
+    def told(*arguments: object) -> str:
+        return refused(registry, "translate", saved, *arguments)
+
+    assert "several domains (a, b) may be the source for '.json'" in told(first, out)
+    assert "no domain may be the source for '.xyz'" in told(tmp_path / "a.xyz", out)
+    assert "no domain 'c'; the domains are a, b" in told(first, out, "--source", "c")
+    assert "no such file or folder" in told(tmp_path / "gone.json", out, "--source", "a")
+    assert "2 inputs do not fit into one file" in told(first, items[1], out, "--source", "a")
+    assert "two inputs have the same name" in told(first, first, tmp_path, "--source", "a")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "holds no file that ends in .json" in told(empty, tmp_path, "--source", "a")
+    first.write_text("[1, 2")
+    assert "not a JSON list" in told(first, out, "--source", "a")
+    assert "cannot be made" in told(items[1], first / "x" / "y.json", "--source", "a")
+    assert "holds no translator" in refused(registry, "translate", empty, items[1], out)
+
+
+def test_sample_and_interpolate(
+    registry: Registry, saved: Path, items: list[Path], tmp_path: Path
+) -> None:
+    assert run(registry, "sample", saved, tmp_path / "drawn", "-n", 2).exit_code == 0
+    assert sorted(str(p.relative_to(tmp_path / "drawn")) for p in tmp_path.glob("drawn/*/*")) == [
+        "a/000.json",
+        "a/001.json",
+        "b/000.json",
+        "b/001.json",
+    ]
+    way = run(
+        registry, "interpolate", saved, *items[:2], tmp_path / "way", "--source", "a", "--steps", 4
+    )
+    assert way.exit_code == 0, way.output
+    assert len(list((tmp_path / "way").iterdir())) == 4

@@ -15,9 +15,6 @@ from .hookspecs import GROUP
 if TYPE_CHECKING:
     import click
 
-    from ..core.bridge import Bridge
-    from ..core.modality import Modality
-
 PLURALS = {"modality": "modalities", "bridge": "bridges", "command": "commands"}
 
 
@@ -80,8 +77,8 @@ class Registry:
             entry.name if plain.count(entry.name) == 1 else entry.full_name for entry in entries
         )
 
-    def modality(self, name: str) -> type[Modality]:
-        """The modality of that name.
+    def modality(self, name: str) -> type[Any]:
+        """The modality of that name, a subclass of ``Modality`` with settings of its own.
 
         Raises:
             UnknownNameError: no plugin registered it.
@@ -89,11 +86,10 @@ class Registry:
         """
         from ..core.modality import Modality
 
-        found: type[Modality] = self._class("modality", name, Modality)
-        return found
+        return self._class("modality", name, Modality)
 
-    def bridge(self, name: str) -> type[Bridge]:
-        """The bridge of that name.
+    def bridge(self, name: str) -> type[Any]:
+        """The bridge of that name, a subclass of ``Bridge`` with settings of its own.
 
         Raises:
             UnknownNameError: no plugin registered it.
@@ -101,8 +97,7 @@ class Registry:
         """
         from ..core.bridge import Bridge
 
-        found: type[Bridge] = self._class("bridge", name, Bridge)
-        return found
+        return self._class("bridge", name, Bridge)
 
     def command(self, name: str) -> click.Command:
         """The command of that name.
@@ -147,7 +142,7 @@ class Registry:
             raise PluginError(f"the {kind} {name!r} is registered by {sources}; {choice}")
         return found[0]
 
-    def _class(self, kind: str, name: str, base: type[Any]) -> Any:
+    def _class(self, kind: str, name: str, base: type[Any]) -> type[Any]:
         entry = self.find(kind, name)
         found = entry.resolve()
         if not (isinstance(found, type) and issubclass(found, base)):

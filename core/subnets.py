@@ -69,7 +69,7 @@ def even(x: Tensor) -> Tensor:
     """
     x = F.relu(x)
     axes = tuple(range(1, x.ndim))
-    size = torch.linalg.vector_norm(x, dim=axes, keepdim=True, dtype=torch.float32)
+    size: Tensor = torch.linalg.vector_norm(x, dim=axes, keepdim=True, dtype=torch.float32)
     scale = math.sqrt(x[0].numel()) / (size + 1e-3)
     return x * scale.to(x.dtype)
 
@@ -159,7 +159,7 @@ class ConvDecoder(nn.Module):
     """A code -> pictures ``[b c h w]``, not yet squashed into their range.
 
     The mean token goes through two linear layers into the innermost map, and from there
-    stage by stage, through ``even``, to exactly the size of the plan. Where the code has as
+    (evened, see ``even``) stage by stage to exactly the size of the plan. Where the code has as
     many tokens as ``n``, each token that is real also adds to its own place of the map at
     ``stage``; a code of any other number of tokens speaks through its mean alone. A condition
     scales and shifts the features of every stage (FiLM, Perez et al. 2018, eq. 2).
@@ -206,7 +206,8 @@ class ConvDecoder(nn.Module):
             if style is not None:
                 scale, shift = self.films[i](style)[:, :, None, None].chunk(2, 1)
                 x = x * (1 + scale) + shift
-            x = up(even(x).contiguous(memory_format=torch.channels_last))
+            x = F.relu(x) if i else even(x)
+            x = up(x.contiguous(memory_format=torch.channels_last))
         return x
 
     def places(self, code: Code) -> Tensor:

@@ -53,12 +53,14 @@ def main(rounds: int, wav: Path | None, out: Path | None) -> None:
         return float(difference / np.linalg.norm(magnitude[:, :n]))
 
     def ours(seed: int) -> np.ndarray:
-        return griffin_lim(target, N_FFT, HOP, STEPS, seed=seed)[0].numpy()
+        made: np.ndarray = griffin_lim(target, N_FFT, HOP, STEPS, seed=seed)[0].numpy()
+        return made
 
     def theirs(seed: int) -> np.ndarray:
-        return librosa.griffinlim(
+        made: np.ndarray = librosa.griffinlim(
             magnitude, n_iter=STEPS, hop_length=HOP, n_fft=N_FFT, random_state=seed
         )
+        return made
 
     players = {"ours": ours, "librosa": theirs}
     times: dict[str, list[float]] = {name: [] for name in players}

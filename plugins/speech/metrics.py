@@ -38,8 +38,8 @@ def mel_cepstral_distance(made: Signal, real: Signal, order: int = 13) -> float:
     basis = torch.cos(math.pi / f * place[:, None] * waves) * math.sqrt(2 / f)
     # a unit of the values is DECIBELS; in nepers of amplitude that is DECIBELS ln 10 / 20
     cepstra = (a - b) @ basis * (DECIBELS * math.log(10) / 20)
-    distance = (2 * cepstra.square().sum(-1)).sqrt() * (10 / math.log(10))
-    return float(distance[mask].mean().item())
+    distance: Tensor = (2 * cepstra.square().sum(-1)).sqrt() * (10 / math.log(10))
+    return float(distance[mask].mean())
 
 
 def spectral_convergence(mel: Mel, made: Signal, real: Signal) -> float:

@@ -99,7 +99,7 @@ def test_tokens_with_a_place_move_their_own_part_of_the_picture() -> None:
     moved[0, 48] -= 1
     with torch.no_grad():
         change = (generator(Code(moved)).values - generator(Code(tokens)).values).abs()[0, 0]
-    # the centre moves only through the root mean square of the whole
+    # the centre moves only through the root mean square of the innermost map
     assert change[:8, :8].mean() > 4 * change[12:16, 12:16].mean()
     assert change[20:, 20:].mean() > 4 * change[12:16, 12:16].mean()
 

@@ -47,7 +47,7 @@ def spectral_convergence(mel: Mel, made: Signal, real: Signal) -> float:
     a, b, mask = _both(made, real)
     a, b = (mel.expand(x).sqrt() * mask[..., None] for x in (a, b))
     norms = b.flatten(1).norm(dim=1).clamp(min=1e-12)
-    return ((a - b).flatten(1).norm(dim=1) / norms).mean().item()
+    return float(((a - b).flatten(1).norm(dim=1) / norms).mean())
 
 
 def pitch(

@@ -19,7 +19,7 @@ from .events import Event, Interrupted, Resumed, StageFinished, StageStarted
 from .interrupt import Interrupt
 from .keeper import Keeper
 from .phases import Feed, Player, trainable
-from .precision import tf32
+from .precision import autocast, tf32
 from .report import Log
 from .settings import Training, resolve_device
 from .state import fingerprint, restore_model, restore_players
@@ -111,7 +111,8 @@ class Kernel:
         if stage.prepare is not None:
             generator = torch.Generator()
             generator.manual_seed(derived_seed(settings.seed, stage.name, "prepare"))
-            table = stage.prepare(table, generator)
+            with autocast(settings.precision, self.device):
+                table = stage.prepare(table, generator)
         table = transfer.place(table, self.device)
         turns = [player for player in players for _ in range(player.phase.turns)]
         order = derived_seed(settings.seed, stage.name, "order")

@@ -87,7 +87,7 @@ class Player:
             batches = next(feed)
             with self.autocast, self._alone(batch):
                 terms = self.objective(batches)
-            if tuple(terms) != self.history.names:
+            if not terms or tuple(terms) != self.history.names:
                 self._meet(terms)
             values = [term.float() for term in terms.values()]
             total = sum(values[1:], values[0])

@@ -142,8 +142,8 @@ class Stage:
         draws: the batches each turn receives.
         prepare: makes the table the draws are taken from out of the records' table, before
             the first step (say, encodes every item by a model of an earlier stage). It must
-            depend on nothing but the weights, the table and the generator it is handed, since
-            a resumed run calls it again.
+            depend on nothing but the table, the generator it is handed and the weights that
+            this stage does not teach, since a resumed run calls it again.
     """
 
     name: str

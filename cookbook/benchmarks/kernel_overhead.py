@@ -81,7 +81,7 @@ def bare(
             with context:
                 terms = net.terms(torch.cat(parts))
             loss = terms["reconstruction"] + terms["kl"]
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             if clip is not None:
                 nn.utils.clip_grad_norm_(net.parameters(), clip)
             optimizer.step()

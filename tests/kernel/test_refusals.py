@@ -1,0 +1,92 @@
+"""What is refused before the first step, and at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from kernel_toys import Toy, draws, single, table, train
+from torch import nn
+
+from transmodal.core.errors import SettingError, TrainingError
+from transmodal.core.kernel import Kernel, Training
+from transmodal.core.stage import Phase, Stage
+
+
+def test_a_parameter_that_no_phase_learns_is_named() -> None:
+    model = Toy()
+    phase = Phase("make", [model.make], model.rebuild)
+    with pytest.raises(
+        TrainingError, match=r"no phase of any stage learns judge\.0\.weight, judge"
+    ):
+        Kernel(model, [Stage("one", 1, [phase], draws())], table())
+    model.judge.requires_grad_(False)
+    Kernel(model, [Stage("one", 1, [phase], draws())], table())
+
+
+def test_a_phase_without_anything_to_learn_is_refused() -> None:
+    model = Toy()
+    for learns in ([], [nn.ReLU()], [model.judge.requires_grad_(False)]):
+        model.extra = nn.ModuleList(learns[:1]) if learns else nn.Identity()
+        phase = Phase("none", learns, model.plain)
+        with pytest.raises(TrainingError, match="phase 'none' learns nothing: its modules hold"):
+            Kernel(model, [Stage("one", 1, [phase], draws())], table())
+
+
+def test_a_module_outside_of_the_model_is_refused() -> None:
+    model = Toy()
+    phase = Phase("all", [model, nn.Linear(2, 2)], model.plain)
+    with pytest.raises(TrainingError, match="learns a Linear that is no part of the model"):
+        Kernel(model, [Stage("one", 1, [phase], draws())], table())
+
+
+def test_stages_need_distinct_names() -> None:
+    model = Toy()
+    with pytest.raises(TrainingError, match=r"stages with distinct names, not \['one', 'one'\]"):
+        Kernel(model, single(model) * 2, table())
+    with pytest.raises(TrainingError, match=r"stages with distinct names, not \[\]"):
+        Kernel(model, [], table())
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        (lambda model: {"wide": model.make[0].weight}, r"'wide' must be a scalar .*not \(12, 6\)"),
+        (lambda model: {"text": 1.0}, "'text' must be a scalar tensor, not float"),
+        (lambda model: {"fixed": torch.ones(())}, "depends on nothing that this phase learns"),
+        (lambda model: {}, r"the objective gave the terms \[\], earlier \[\]"),
+    ],
+)  # fmt: skip
+def test_an_objective_that_gives_no_loss_is_told_so(terms: Any, message: str) -> None:
+    model = Toy()
+    plan = [Stage("one", 1, [Phase("all", [model], lambda given: terms(model))], draws())]
+    with pytest.raises(TrainingError, match=f"stage 'one', phase 'all': .*{message}"):
+        train(model, plan)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_terms_that_change_their_names_are_refused() -> None:
+    model, names = Toy(), iter("ab")
+    phase = Phase("all", [model], lambda given: {next(names): model.plain(given)["plain"]})
+    with pytest.raises(TrainingError, match=r"gave the terms \['b'\], earlier \['a'\]"):
+        train(model, [Stage("one", 2, [phase], draws())])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"precision": "fp8"}, "precision must be one of 'fp32', 'bf16', 'fp16', not 'fp8'"),
+        ({"accumulate": 0}, "accumulate must be a whole number >= 1, not 0"),
+        ({"log_every": 0.5}, "log_every must be a whole number >= 1, not 0.5"),
+        ({"patience": -1}, "patience must be a whole number >= 0, not -1"),
+        ({"save_every": -1}, "save_every must be a number >= 0, not -1"),
+        ({"device": "abacus"}, "device 'abacus' cannot be used here"),
+        ({"device": "cuda:99"}, "device 'cuda:99' cannot be used here"),
+        ({"device": "meta"}, "device 'meta' holds no values"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
+    model = Toy()
+    with pytest.raises(SettingError, match=message):
+        Kernel(model, single(model), table(), Training(**settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, ClassVar
 
@@ -16,7 +17,10 @@ from ..config import check_number
 from ..errors import SettingError
 from ..latents.base import LatentModel
 from ..latents.gan import GAN
+from ..latents.reader import Reader
+from ..latents.self_training import SelfTraining
 from ..latents.vae import VAE
+from ..modality import Modality
 from ..objectives import gaussian_kl, labelled_cross_entropy, sliced_wasserstein
 from ..signal import Signal
 from ..stage import Adam, Batch, Draw, Phase, Stage
@@ -31,7 +35,7 @@ class BridgingVAE(Bridge):
     which learns from latent vectors alone and minimises, with z of every domain in one batch,
 
         mean ||z - g(z', D)||^2 + kl KL(q(z'|z, D) || N(0, I))
-        + swd SWD(Z'_1, Z'_2) + classification CE(f(z'), y) + cycle ...
+        + swd SWD(Z'_1, Z'_2) + classification CE(f(z'), y)
 
     where z' ~ q(z'|z, D). Translation takes means all the way: x -> z -> z' -> z -> x.
 
@@ -42,17 +46,17 @@ class BridgingVAE(Bridge):
     mean over items, as in the authors' code. The paper prints beta_KL = .05, which fits neither
     reduction of its text; their code runs .005.
 
-    ``BridgingVAE.published`` holds the authors' settings. The defaults differ: the mean of z is
-    the target of reconstruction; classification weighs 1; the class term of the latent VAEs; and
-    the cycle, an addition: z' decoded into another domain and encoded again must come back to
-    itself and keep its class.
+    ``BridgingVAE.published`` holds the authors' settings. The defaults differ where there are
+    labels: the latent VAEs keep the class (``class_weight``) and decode what a reader can tell
+    (``reading``, see ``latents.vae.VAE``); the bridge's classification weighs 1 and its KL .05,
+    and the target of its reconstruction is the mean of z.
 
     Args:
         latent: width of z, each domain's latent vector.
         width: width of z', the shared latent vector.
         hidden, depth: of the shared VAE's perceptrons.
         conditional: tell the shared VAE the domain (False is the paper's first ablation).
-        kl, swd, classification, cycle: weights; 0 leaves a term out.
+        kl, swd, classification: weights; 0 leaves a term out.
         projections: directions of the sliced Wasserstein distance.
         fixed_head: leave the latent classifier at its random start, as the authors' code does.
         sampled_target: reconstruct the sampled z, as the authors' code does, and not its mean.
@@ -62,8 +66,12 @@ class BridgingVAE(Bridge):
         schedule: of the learning rate, ``"cosine"`` or ``"constant"``.
         gans: domains whose latent model is a GAN; the others have a VAE.
         latent_steps: of each latent model.
-        class_weight: weight of the class term of the latent VAEs.
+        class_weight, reading: of the latent VAEs' class terms; see ``latents.vae.VAE``.
+        augment: whether the latent VAEs learn from augmented items.
         copies: augmented encodings of each item, beside the plain one.
+        reader_steps: of each domain's reader, the classifier that ``reading`` and the GANs'
+            rejection sampling lean on.
+        pseudo_labels: let the readers name the items that have no label, by self-training.
 
     Raises:
         SettingError: a setting out of its range.
@@ -73,17 +81,17 @@ class BridgingVAE(Bridge):
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "images": {
             "latent": 100, "width": 8, "hidden": 512, "depth": 4,
-            "kl": 0.005, "swd": 1.0, "classification": 0.05, "cycle": 0.0,
+            "kl": 0.005, "swd": 1.0, "classification": 0.05,
             "projections": 1024, "fixed_head": True, "sampled_target": True,
             "batch": 512, "steps": 20_000, "schedule": "constant",
-            "class_weight": 0.0, "copies": 0,
+            "class_weight": 0.0, "reading": 0.0, "augment": False, "copies": 0,
         },
         "speech": {
             "latent": 100, "width": 16, "hidden": 1024, "depth": 8,
-            "kl": 0.01, "swd": 3.0, "classification": 0.3, "cycle": 0.0,
+            "kl": 0.01, "swd": 3.0, "classification": 0.3,
             "projections": 2048, "fixed_head": True, "sampled_target": True,
             "batch": 512, "steps": 50_000, "schedule": "constant",
-            "class_weight": 0.0, "copies": 0,
+            "class_weight": 0.0, "reading": 0.0, "augment": False, "copies": 0,
         },
     }  # fmt: skip
 
@@ -95,42 +103,47 @@ class BridgingVAE(Bridge):
         hidden: int = 256,
         depth: int = 3,
         conditional: bool = True,
-        kl: float = 0.005,
+        kl: float = 0.05,
         swd: float = 1.0,
         classification: float = 1.0,
-        cycle: float = 0.3,
         projections: int = 128,
         fixed_head: bool = False,
         sampled_target: bool = False,
         balanced: bool = True,
-        steps: int = 1500,
+        steps: int = 1000,
         batch: int = 250,
         lr: float = 1e-3,
         schedule: str = "cosine",
         gans: Sequence[str] = (),
-        latent_steps: int = 1200,
+        latent_steps: int = 1500,
         class_weight: float = 500.0,
-        copies: int = 2,
+        reading: float = 200.0,
+        augment: bool = True,
+        copies: int = 1,
+        reader_steps: int = 800,
+        pseudo_labels: bool = False,
     ) -> None:
         super().__init__()
         whole = {"latent": latent, "width": width, "hidden": hidden, "depth": depth,
                  "projections": projections, "steps": steps, "batch": batch,
-                 "latent_steps": latent_steps}  # fmt: skip
+                 "latent_steps": latent_steps, "reader_steps": reader_steps}  # fmt: skip
         for key, value in whole.items():
             check_number("bridging-vae", key, value, 1, integer=True)
-        weights = {"kl": kl, "swd": swd, "classification": classification, "cycle": cycle,
-                   "lr": lr, "class_weight": class_weight}  # fmt: skip
+        weights = {"kl": kl, "swd": swd, "classification": classification, "lr": lr,
+                   "class_weight": class_weight, "reading": reading}  # fmt: skip
         for key, value in weights.items():
             check_number("bridging-vae", key, value, 0)
         check_number("bridging-vae", "copies", copies, 0, integer=True)
         self.latent, self.width, self.hidden, self.depth = latent, width, hidden, depth
         self.conditional = conditional
-        self.kl, self.swd, self.classification, self.cycle = kl, swd, classification, cycle
+        self.kl, self.swd, self.classification = kl, swd, classification
         self.projections = projections
         self.fixed_head, self.sampled_target, self.balanced = fixed_head, sampled_target, balanced
         self.steps, self.batch, self.lr, self.schedule = steps, batch, lr, schedule
         self.gans = list(gans)
-        self.latent_steps, self.class_weight, self.copies = latent_steps, class_weight, copies
+        self.latent_steps, self.class_weight, self.reading = latent_steps, class_weight, reading
+        self.augment, self.copies = augment, copies
+        self.reader_steps, self.pseudo_labels = reader_steps, pseudo_labels
 
     def build(self) -> None:
         for domain in self.gans:
@@ -141,25 +154,57 @@ class BridgingVAE(Bridge):
                 )
         if len(self.domains) < 2:
             raise SettingError(f"bridging-vae joins two or more domains, not {len(self.domains)}")
-        self.models = nn.ModuleDict({domain: self._latent_model(domain) for domain in self.domains})
+        self.models = nn.ModuleDict(
+            {
+                domain: self.make_model(domain, modality, self.classes)
+                for domain, modality in self.domains.items()
+            }
+        )
+        self.readers = nn.ModuleDict(
+            {
+                domain: self.make_reader(modality, self.classes)
+                for domain, modality in self.domains.items()
+                if self._reads(domain)
+            }
+        )
         told = len(self.domains) if self.conditional else 0
         self.shared = ConditionalVAE(self.latent, self.width, told, self.hidden, self.depth)
         self.classifier = nn.Linear(self.width, self.classes) if self.classes else None
         if self.fixed_head and self.classifier is not None:
             self.classifier.requires_grad_(False)
 
-    def _latent_model(self, domain: str) -> LatentModel:
-        modality = self.domains[domain]
+    def make_model(self, domain: str, modality: Modality, classes: int) -> LatentModel:
+        """An untrained latent model by this bridge's settings, to be trained on its own."""
         if domain in self.gans:
-            return GAN(modality, self.latent, classes=self.classes, steps=self.latent_steps)
+            return GAN(modality, self.latent, classes=classes, steps=self.latent_steps)
         return VAE(
             modality,
             self.latent,
-            classes=self.classes,
+            classes=classes,
             class_weight=self.class_weight,
+            reading=self.reading,
             steps=self.latent_steps,
+            augment=self.augment,
             copies=self.copies,
         )
+
+    def make_reader(self, modality: Modality, classes: int) -> Reader:
+        """An untrained reader by this bridge's settings, to be trained on its own."""
+        kind = SelfTraining if self.pseudo_labels else Reader
+        return kind(modality, classes, steps=self.reader_steps)
+
+    def _reads(self, domain: str) -> bool:
+        """Whether anything leans on a reader of the domain."""
+        leans = self.pseudo_labels or domain in self.gans or self.reading > 0
+        return self.classes > 1 and leans
+
+    def reader(self, domain: str) -> Reader | None:
+        """The reader of a domain, None where nothing leans on one."""
+        if domain not in self.readers:
+            return None
+        found = self.readers[domain]
+        assert isinstance(found, Reader)
+        return found
 
     def model(self, domain: str) -> LatentModel:
         """The latent model of a domain."""
@@ -181,6 +226,11 @@ class BridgingVAE(Bridge):
                 f"{model.width}"
             )
         self.models[domain] = model.requires_grad_(False)
+
+    def adopt_reader(self, domain: str, reader: Reader) -> None:
+        """Take a reader that is trained already; it is held still and not trained again."""
+        self.check_domain(domain)
+        self.readers[domain] = reader.requires_grad_(False)
 
     # -- through the common space ---------------------------------------------------
     def _index(self, domain: str, n: int, device: torch.device) -> Tensor:
@@ -204,12 +254,15 @@ class BridgingVAE(Bridge):
 
     # -- training -------------------------------------------------------------------
     def stages(self) -> list[Stage]:
-        stages = [
-            stage
-            for domain in self.domains
-            if any(p.requires_grad for p in self.model(domain).parameters())
-            for stage in self.model(domain).stages(domain)
-        ]
+        stages: list[Stage] = []
+        for domain in self.domains:
+            model, reader = self.model(domain), self.reader(domain)
+            if reader is not None and _learns(reader):
+                stages.append(reader.stage(domain))
+            if _learns(model):
+                stages += [
+                    replace(stage, prepare=self._named) for stage in model.stages(domain, reader)
+                ]
         names = tuple(self.domains)
         balanced = self.balanced and self.classes > 0
         draws = [Draw("items", names, self.batch, balanced=balanced)]
@@ -222,10 +275,19 @@ class BridgingVAE(Bridge):
         stages.append(Stage("bridge", self.steps, [phase], draws, self._encoded))
         return stages
 
+    def _named(self, table: Table, generator: torch.Generator) -> Table:
+        """The table with the readers' names for items that have no label."""
+        for domain in self.domains:
+            reader = self.reader(domain)
+            if reader is not None:
+                table = reader.name(table, domain)
+        return table
+
     def _encoded(self, table: Table, generator: torch.Generator) -> Table:
         """The table of latent vectors the bridge learns from."""
+        table = self._named(table, generator)
         columns = {
-            domain: self.model(domain).latents(table.column(domain), generator)
+            domain: self.model(domain).latents(table.column(domain), generator, self.reader(domain))
             for domain in self.domains
         }
         return Table(columns, table.classes)
@@ -242,8 +304,8 @@ class BridgingVAE(Bridge):
             terms["kl"] = self.kl * gaussian_kl(m, s).mean()
         if self.swd:
             pairs = list(combinations(shared.chunk(len(self.domains)), 2))
-            far = sum(sliced_wasserstein(a, b, self.projections) for a, b in pairs)
-            terms["swd"] = self.swd * torch.as_tensor(far) / len(pairs)
+            far = torch.stack([sliced_wasserstein(a, b, self.projections) for a, b in pairs])
+            terms["swd"] = self.swd * far.mean()
         if self.classifier is not None:
             if self.balanced:
                 named, truth = shared, labels
@@ -252,8 +314,6 @@ class BridgingVAE(Bridge):
             terms["class"] = self.classification * labelled_cross_entropy(
                 self.classifier(named), truth
             )
-        if self.cycle:
-            terms["cycle"] = self.cycle * self._cycle(shared, domain, labels)
         return terms
 
     def _joined(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -273,13 +333,6 @@ class BridgingVAE(Bridge):
         m, s = self.shared.encode(mean + std * torch.randn_like(std), domain)
         return m + s * torch.randn_like(s), labels
 
-    def _cycle(self, shared: Tensor, domain: Tensor, labels: Tensor) -> Tensor:
-        """z' through another domain and back: its squared error, and cross-entropy of its class."""
-        n = len(self.domains)
-        step = int(torch.randint(1, n, ())) if n > 2 else 1
-        other = (domain + step) % n
-        back = self.shared.encode(self.shared.decode(shared, other), other)[0]
-        loss = F.mse_loss(back, shared.detach())
-        if self.classifier is not None:
-            loss = loss + labelled_cross_entropy(self.classifier(back), labels)
-        return loss
+
+def _learns(module: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters())

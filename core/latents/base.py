@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,7 @@ from ..modality import Modality
 from ..signal import Signal
 from ..stage import Stage
 from ..table import Column, Memory
-
-CHUNK = 1000  # items encoded at a time
+from .reader import Reader
 
 
 class LatentModel(nn.Module, ABC):
@@ -38,24 +37,24 @@ class LatentModel(nn.Module, ABC):
         """The signal of latent vectors ``[b width]``."""
 
     @abstractmethod
-    def stages(self, domain: str) -> Sequence[Stage]:
-        """How it learns from the items of ``domain``."""
+    def stages(self, domain: str, reader: Reader | None) -> Sequence[Stage]:
+        """How it learns from the items of ``domain``.
+
+        Args:
+            domain: its name.
+            reader: a classifier of the domain's signals, trained in an earlier stage; None
+                without labels.
+        """
 
     @abstractmethod
-    def latents(self, column: Column, generator: torch.Generator) -> Memory:
+    def latents(self, column: Column, generator: torch.Generator, reader: Reader | None) -> Memory:
         """The data set a bridge learns from: z's of the domain, with labels.
 
         Args:
             column: the domain's items.
             generator: the only source of chance.
+            reader: as for ``stages``.
 
         Returns:
             values ``[m 2 width]``: mean and standard deviation of each z.
         """
-
-
-def over(signal: Signal, function: Callable[[Signal], Tensor]) -> Tensor:
-    """A function of a signal, taken in chunks, in eval mode's spirit: no gradients."""
-    with torch.no_grad():
-        parts = [function(signal[i : i + CHUNK]) for i in range(0, len(signal), CHUNK)]
-    return torch.cat(parts)

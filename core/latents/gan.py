@@ -6,23 +6,24 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..code import Code
 from ..errors import TrainingError
 from ..modality import Modality
-from ..objectives import gradient_penalty, labelled_cross_entropy, non_saturating, real_or_made
+from ..objectives import gradient_penalty, non_saturating, real_or_made
 from ..signal import Signal
 from ..stage import UNLABELLED, Adam, Batch, Draw, Phase, Stage
 from ..table import Column, Memory
-from .base import CHUNK, LatentModel
+from .base import LatentModel
+from .reader import CHUNK, Reader
 
 
 class GAN(LatentModel):
     """z ~ N(0, I) through the modality's generator, against its discriminator.
 
     A GAN has no posterior, so a bridge learns from points: z is drawn from the prior, a
-    classifier trained on real items reads what the generator makes of it, and the most
+    reader trained on real items names what the generator makes of it, and the most
     confident draws of every class are kept. A learned inverse, the regression of z on
     the generator's own samples, reads real items.
 
@@ -60,8 +61,6 @@ class GAN(LatentModel):
         self.decoder = modality.generator(width)
         self.critic = modality.discriminator()
         self.inverse = modality.prenet(width, pooled=True)
-        self.reader = modality.prenet(2 * width, pooled=True) if classes else None
-        self.head = nn.Linear(2 * width, classes) if classes else None
 
     def posterior(self, signal: Signal) -> tuple[Tensor, Tensor]:
         """The learned inverse and a standard deviation of 0: GAN latents are points."""
@@ -72,7 +71,7 @@ class GAN(LatentModel):
         made: Signal = self.decoder(Code.of(z))
         return made
 
-    def stages(self, domain: str) -> list[Stage]:
+    def stages(self, domain: str, reader: Reader | None) -> list[Stage]:
         draws = [Draw("items", (domain,), self.batch)]
 
         def noise(signal: Signal) -> Tensor:
@@ -105,47 +104,28 @@ class GAN(LatentModel):
             Phase("generator", [self.decoder], generator, optimizer=game, ema=0.998),
         ]
         regress = Phase("inverse", [self.inverse], inverse, optimizer=Adam(1e-3, schedule="cosine"))
-        stages = [
+        return [
             Stage(f"latent/{domain}", self.steps, phases, draws),
             Stage(f"inverse/{domain}", max(1, self.steps // 2), [regress], draws),
         ]
-        if self.reader is not None and self.head is not None:
-            labelled = [Draw("items", (domain,), self.batch, labelled=True)]
-            read = Phase(
-                "reader",
-                [self.reader, self.head],
-                lambda given: self._reading(given["items"], domain),
-                optimizer=Adam(1e-3, weight_decay=0.01, schedule="cosine"),
-            )
-            stages.append(Stage(f"reader/{domain}", max(1, self.steps // 2), [read], labelled))
-        return stages
-
-    def _reading(self, batch: Batch, domain: str) -> dict[str, Tensor]:
-        seen = self.modality.augment(batch.signals[domain], torch.default_generator)
-        return {"class": labelled_cross_entropy(self._logits(seen), batch.labels[domain])}
-
-    def _logits(self, signal: Signal) -> Tensor:
-        assert self.reader is not None and self.head is not None
-        logits: Tensor = self.head(self.reader(signal).vector)
-        return logits
 
     @torch.no_grad()
-    def latents(self, column: Column, generator: torch.Generator) -> Memory:
+    def latents(self, column: Column, generator: torch.Generator, reader: Reader | None) -> Memory:
         """Rejection sampling (see the class).
 
         Raises:
             TrainingError: the generator never makes some class; names it.
         """
         device = next(self.decoder.parameters()).device
-        classes = max(1, self.classes)
+        classes = self.classes if reader is not None else 1
         drawn, confidence, label = [], [], []
         counts = torch.zeros(classes, dtype=torch.long)
         limit = 20 * self.pool * classes
         while counts.min() < self.pool and counts.sum() < limit:
             z = torch.randn(CHUNK, self.width, generator=generator)
             drawn.append(z)
-            if self.classes:
-                best = self._logits(self.decode(z.to(device))).softmax(1).cpu().max(1)
+            if reader is not None:
+                best = reader(self.decode(z.to(device))).float().softmax(1).cpu().max(1)
                 confidence.append(best.values)
                 label.append(best.indices)
             else:
@@ -164,6 +144,6 @@ class GAN(LatentModel):
             for c in range(classes)
         ]
         kept = torch.cat(best_of)
-        labels = named[kept] if self.classes else torch.full((len(kept),), UNLABELLED)
+        labels = named[kept] if reader is not None else torch.full((len(kept),), UNLABELLED)
         values = torch.stack([z[kept], torch.zeros(len(kept), self.width)], 1)
         return Memory(Signal(values.to(device)), labels)

@@ -8,17 +8,17 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..modality import Modality
 from ..signal import Signal
-from ..stage import UNLABELLED, Adam, Batch, Draw, Phase, Stage
+from ..stage import UNLABELLED, Batch, Draw, Stage
 from ..table import Memory, Table
-from .base import over
+from .reader import Reader, over
 
 
-class SelfTraining(nn.Module):
-    """A classifier that learns from few labels and names the rest.
+class SelfTraining(Reader):
+    """A reader that learns from few labels and names the rest.
 
     FixMatch: a teacher, the running average of the student, reads an item as it is; where it is
     sure, the student must read the item the same way after two rounds of the modality's
@@ -37,7 +37,6 @@ class SelfTraining(nn.Module):
         keep: share of the items named as each class that keep the name, most certain first.
     """
 
-    uniform: Tensor
     seen: Tensor
     played: Tensor
 
@@ -53,19 +52,17 @@ class SelfTraining(nn.Module):
         sure: float = 0.9,
         keep: float = 0.9,
     ) -> None:
-        super().__init__()
-        self.modality = modality
-        self.steps, self.labelled, self.unlabelled = steps, labelled, unlabelled
-        self.sure, self.keep = sure, keep
-        self.student = _Reader(modality, classes, width)
-        self.teacher = copy.deepcopy(self.student).requires_grad_(False)
+        super().__init__(modality, classes, width=width, steps=steps, batch=labelled)
+        self.unlabelled, self.sure, self.keep = unlabelled, sure, keep
+        student = [self.prenet, self.head]
+        self.teacher = copy.deepcopy(torch.nn.Sequential(*student)).requires_grad_(False)
         self.register_buffer("seen", torch.full((classes,), 1 / classes))
         self.register_buffer("played", torch.zeros(()))
 
     def stage(self, domain: str) -> Stage:
-        """How it learns from the items of ``domain``."""
+        """How it learns from the items of ``domain``, labelled and not."""
         draws = [
-            Draw("labelled", (domain,), self.labelled, balanced=True),
+            Draw("labelled", (domain,), self.batch, balanced=True),
             Draw("items", (domain,), self.unlabelled),
         ]
 
@@ -73,22 +70,26 @@ class SelfTraining(nn.Module):
             few, many = given["labelled"], given["items"]
             return self.loss(few.signals[domain], few.labels[domain], many.signals[domain])
 
-        optimizer = Adam(2e-3, weight_decay=0.01, schedule="cosine", warmup=50)
-        phase = Phase("self_training", [self.student], objective, optimizer=optimizer)
-        return Stage(f"labels/{domain}", self.steps, [phase], draws)
+        return self._stage(domain, objective, draws)
+
+    def taught(self, signal: Signal) -> Tensor:
+        """The teacher's logits ``[b classes]``."""
+        prenet, head = self.teacher
+        logits: Tensor = head(prenet(signal).vector)
+        return logits.float()
 
     def loss(self, few: Signal, labels: Tensor, many: Signal) -> dict[str, Tensor]:
         """The terms on a labelled and an unlabelled batch."""
         self._follow()
         with torch.no_grad():
-            belief = self.teacher(many).float().softmax(1)
+            belief = self.taught(many).softmax(1)
             self.seen.lerp_(belief.mean(0), 0.02)
             belief = F.normalize(belief / self.seen, p=1, dim=1)
             certainty, named = belief.max(1)
             # Before the labelled items have taught it anything, the teacher is not asked.
             counts = (certainty > self.sure) & (self.played > self.steps / 10)
         seen = self._strongly(Signal.cat([few, many]))
-        logits = self.student(seen).float()
+        logits = self(seen).float()
         n = len(few)
         consistency = F.cross_entropy(logits[n:], named, reduction="none") * counts
         return {
@@ -105,7 +106,7 @@ class SelfTraining(nn.Module):
     def _follow(self) -> None:
         """Move the teacher towards the student, fast at first."""
         rate = 1 - ((self.played + 1) / (self.played + 10)).clamp(max=0.99)
-        mine = list(self.student.parameters())
+        mine = [*self.prenet.parameters(), *self.head.parameters()]
         for mean, value in zip(self.teacher.parameters(), mine, strict=True):
             mean.lerp_(value, rate.to(value.dtype))
         self.played += 1
@@ -116,7 +117,7 @@ class SelfTraining(nn.Module):
         column = table.column(domain)
         everything = torch.arange(len(column))
         signal = column.take(everything)
-        logits = over(signal, lambda part: self.teacher(part).float()).cpu()
+        logits = over(signal, self.taught).cpu()
         certainty, named = logits.softmax(1).max(1)
         unknown = column.labels == UNLABELLED
         labels = column.labels.clone()
@@ -127,14 +128,3 @@ class SelfTraining(nn.Module):
         return replace(
             table, columns={**table.columns, domain: Memory(signal, labels, column.rows)}
         )
-
-
-class _Reader(nn.Module):
-    def __init__(self, modality: Modality, classes: int, width: int) -> None:
-        super().__init__()
-        self.prenet = modality.prenet(width, pooled=True)
-        self.head = nn.Linear(width, classes)
-
-    def forward(self, signal: Signal) -> Tensor:
-        logits: Tensor = self.head(self.prenet(signal).vector)
-        return logits

@@ -18,7 +18,7 @@ from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
 from .files import FORMATS, read_picture, write_picture
 from .subnets import ImageDiscriminator, ImageGenerator, ImagePrenet
-from .warp import warp
+from .warp import mirror, warp
 
 
 class Image(Modality):
@@ -34,6 +34,8 @@ class Image(Modality):
             another aspect, in files.
         augmentation: strength of ``augment``; at 1 up to 10 degrees, 10 % of scale, 0.1 of
             shear and 8 % of shift; 0 for none.
+        flip: whether a mirrored picture is as good as the picture (garments, not digits);
+            then ``augment`` mirrors every other one.
         std: of the Normal likelihood of a pixel.
 
     Raises:
@@ -50,6 +52,7 @@ class Image(Modality):
         channels: int = 1,
         background: float = 1.0,
         augmentation: float = 1.0,
+        flip: bool = False,
         std: float = 0.1,
     ) -> None:
         sides = (size, size) if isinstance(size, int) else size
@@ -64,7 +67,7 @@ class Image(Modality):
         self.size: tuple[int, int] = (sides[0], sides[1])
         self.channels = channels
         self.background = background
-        self.augmentation = augmentation
+        self.augmentation, self.flip = augmentation, flip
         self.std = std
 
     # -- data ---------------------------------------------------------------
@@ -121,14 +124,17 @@ class Image(Modality):
         return Preview(self.collate([item]).values[0].expand(3, -1, -1).contiguous())
 
     def augment(self, signal: Signal, generator: torch.Generator) -> Signal:
-        """Each picture under its own small rotation, scaling, shear and shift.
+        """Each picture under its own small rotation, scaling, shear and shift, perhaps mirrored.
 
         Random numbers are drawn from the generator alone; ``warp.warp`` says how much.
         """
-        if self.augmentation == 0:
-            return signal
-        with torch.autocast(signal.values.device.type, enabled=False):
-            return Signal(warp(signal.values, self.augmentation, generator))
+        values = signal.values
+        if self.flip:
+            values = mirror(values, generator)
+        if self.augmentation:
+            with torch.autocast(values.device.type, enabled=False):
+                values = warp(values, self.augmentation, generator)
+        return Signal(values)
 
     # -- subnets ------------------------------------------------------------
     def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Small affine warps of pictures."""
+"""Small changes of pictures: affine warps and mirrors."""
 
 from __future__ import annotations
 
@@ -39,3 +39,9 @@ def warp(values: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     grid = F.affine_grid(theta, [b, 1, h, w], align_corners=False)
     moved = F.grid_sample(values.float(), grid, padding_mode="border", align_corners=False)
     return moved.to(values.dtype)
+
+
+def mirror(values: Tensor, generator: torch.Generator) -> Tensor:
+    """Each picture ``[b c h w]`` as it is or, as often, with left and right exchanged."""
+    coin = torch.rand(len(values), 1, 1, 1, generator=generator, device=generator.device)
+    return torch.where(coin.to(values.device) < 0.5, values.flip(-1), values)

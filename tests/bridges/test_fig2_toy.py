@@ -23,10 +23,10 @@ class Points(LatentModel):
     def decode(self, z):
         return Signal(z)
 
-    def stages(self, domain):
+    def stages(self, domain, reader):
         return []
 
-    def latents(self, column, generator):
+    def latents(self, column, generator, reader):
         z = column.take(torch.arange(len(column))).values
         return Memory(Signal(torch.stack([z, torch.zeros_like(z)], 1)), column.labels, column.rows)
 
@@ -51,12 +51,12 @@ def ellipses(n, seed):
 
 def train(seed=0, **settings):
     bridge = BridgingVAE(
-        latent=2, width=2, hidden=32, depth=3, kl=0.025, swd=0.2, cycle=0.0, projections=32,
+        latent=2, width=2, hidden=32, depth=3, kl=0.025, swd=0.2, reading=0.0, projections=32,
         batch=128, steps=700, lr=5e-3, **settings,
     )  # fmt: skip
     torch.manual_seed(seed)
     modality = object()
-    bridge._latent_model = lambda domain: Points(modality, 2)  # type: ignore[method-assign]
+    bridge.make_model = lambda *_: Points(modality, 2)  # type: ignore[method-assign]
     bridge.connect({"a": modality, "b": modality}, 2)  # type: ignore[dict-item]
     list(Kernel(bridge, bridge.stages(), ellipses(4000, seed), Training(device="cpu")).run())
     return bridge.eval()

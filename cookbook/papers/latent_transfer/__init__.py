@@ -1,1 +1,1 @@
-"""Latent Translation: Crossing Modalities by Bridging Generative Models (2019)."""
+"""Latent Domain Transfer on MNIST, Fashion-MNIST and FSDD: the paper's tables, measured here."""

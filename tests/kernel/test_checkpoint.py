@@ -18,7 +18,7 @@ import torch
 from kernel_toys import Toy, same, single, stages, table, train, weights
 from torch import nn
 
-from transmodal.core.errors import CheckpointError
+from transmodal.core.errors import CheckpointError, TrainingError
 from transmodal.core.kernel import Kernel, Resumed, Saved, Training, checkpoint
 from transmodal.core.stage import Adam, Phase
 
@@ -78,6 +78,14 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     stage, step = ("both", after) if after < 12 else ("judge", after - 12)
     assert (events[0].stage, events[0].step, events[0].warning) == (stage, step, "")
     assert same(weights(model), unbroken)
+
+
+@pytest.mark.parametrize("settings", [{"accumulate": 3}, {"precision": "fp16"}])
+def test_accumulated_batches_and_scales_go_on_too(tmp_path: Path, settings: Any) -> None:
+    whole = Toy()
+    train(whole, stages(whole, 12), **settings)
+    stopped(tmp_path, 5, **settings)
+    assert same(weights(again(tmp_path, **settings)[1]), weights(whole))
 
 
 def test_a_finished_run_is_not_run_again(tmp_path: Path, unbroken: dict[str, torch.Tensor]) -> None:
@@ -275,9 +283,50 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         again(tmp_path / "file")
 
 
-def test_a_training_past_patience_keeps_its_last_state(tmp_path: Path) -> None:
-    from transmodal.core.errors import TrainingError
+def test_a_kill_between_the_two_files_of_a_state_leaves_no_state(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
 
+    written: list[str] = []
+    real = checkpoint.write_atomically
+
+    def one_file(path: Path, content: Any) -> None:
+        if written:
+            raise Killed
+        written.append(path.name)
+        real(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "write_atomically", one_file)
+        with pytest.raises(Killed):
+            again(folder, save_every=0.0)
+    assert written == ["state-8.safetensors"]
+    events, _ = again(folder)
+    assert (events[0].step, events[0].warning) == (7, "")
+
+
+def test_patience_goes_on_over_a_resume(tmp_path: Path) -> None:
+    def plan(model: Toy, fine: int) -> Any:
+        calls = iter(range(100))
+
+        def objective(given: Any) -> Any:
+            worth = 1.0 if next(calls) < fine else float("nan")
+            return {"l2": worth * model.plain(given)["plain"]}
+
+        return [replace(single(model, 40)[0], phases=[Phase("all", [model], objective)])]
+
+    model, settings = Toy(norm=False), {"checkpoint": tmp_path, "patience": 5}
+    chosen = Training(device="cpu", save_every=0.0, **settings)  # type: ignore[arg-type]
+    for event in Kernel(model, plan(model, 2), table(), chosen).run():
+        if isinstance(event, Saved) and event.step == 5:
+            break
+    with pytest.raises(TrainingError, match="6 times in a row, last at step 8"):
+        train(model, plan(model, 0), save_every=0.0, **settings)
+
+
+def test_a_training_past_patience_keeps_its_last_state(tmp_path: Path) -> None:
     model = Toy(norm=False)
     calls = iter(range(100))
 

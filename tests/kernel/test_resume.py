@@ -93,8 +93,13 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
 
     maker = replace(plan[0].phases[0], objective=twice)
     plan[0] = replace(plan[0], phases=[maker, plan[0].phases[1]])
-    with pytest.raises(KeyboardInterrupt):
-        train(model, plan, checkpoint=tmp_path)
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(model, plan, checkpoint=tmp_path)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, earlier)
     assert not list(tmp_path.iterdir())
 
 

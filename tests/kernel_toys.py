@@ -14,12 +14,13 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from transmodal.core.kernel import Kernel, Training
+from transmodal.core.kernel import Kernel, Saved, Training
 from transmodal.core.signal import Signal
 from transmodal.core.stage import Adam, Batch, Draw, Phase, Stage
 from transmodal.core.table import Memory, Table
@@ -109,6 +110,23 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 
 def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def stopped(folder: Path, after: int = 7, **settings: Any) -> None:
+    """A training that ends, unfinished, after so many saves."""
+    model = Toy()
+    chosen = Training(device="cpu", log_every=4, checkpoint=folder, save_every=0.0, **settings)
+    saves = 0
+    for event in Kernel(model, stages(model, 12), table(), chosen).run():
+        saves += isinstance(event, Saved)
+        if saves == after:
+            return
+
+
+def again(folder: Path, **settings: Any) -> tuple[list[Any], Toy]:
+    model = Toy(seed=99)
+    events = train(model, stages(model, 12), checkpoint=folder, **settings)
+    return events, model
 
 
 # -- as a script --------------------------------------------------------------------------

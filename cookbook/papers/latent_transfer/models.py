@@ -91,7 +91,7 @@ def judge(work: Work, name: str, data: Set) -> Judge:
 def reader(work: Work, tag: str, domain: str, data: Set, labels: torch.Tensor, few: bool) -> Reader:
     """A domain's reader; with ``few`` by self-training, which also names unlabelled items."""
     torch.manual_seed(derived_seed("reader", tag))
-    bridge = BridgingVAE(pseudo_labels=few)
+    bridge = BridgingVAE(pseudo_labels=few, reader_steps=1200)
     net = bridge.make_reader(data.modality, len(CLASSES))
     net.steps = work.steps(net.steps)
     table = Table({domain: replace(data.train, labels=labels)}, CLASSES)

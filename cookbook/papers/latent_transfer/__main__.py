@@ -1,0 +1,121 @@
+"""Measure and record the tables.
+
+    python -m transmodal.cookbook.papers.latent_transfer transfer labels ablation precision record
+
+Values are kept in the work folder seed by seed: a run that was stopped goes on where it was, and
+several may run side by side on different seeds. ``record`` writes results.json from them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import torch
+
+from transmodal.core.evaluation.results import record as record_result
+
+from .experiments import ABLATION, LABELS, PAIRS, ablation, precisions, transfer, with_labels
+from .models import Work
+
+RESULTS = Path(__file__).parent / "results.json"
+COMMAND = "python -m transmodal.cookbook.papers.latent_transfer"
+WHAT = ("transfer", "labels", "ablation", "precision", "record")
+
+
+@click.command(help=__doc__)
+@click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
+@click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
+@click.option("--work", default="latent-transfer-work", type=click.Path(path_type=Path),
+              show_default=True, help="Folder of weights and measured values.")  # fmt: skip
+@click.option("--pairs", default="0,1,2", show_default=True,
+              help=f"Which of {PAIRS}, by number.")  # fmt: skip
+@click.option("--counts", default=",".join(map(str, LABELS)), show_default=True,
+              help="How many labels in all.")  # fmt: skip
+@click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
+@click.option("--quick", is_flag=True, help="A few steps of everything, to see that it runs.")
+@click.option("--validate", is_flag=True, help="Measure on held-back training items instead.")
+def main(
+    what: tuple[str, ...],
+    seeds: str,
+    work: Path,
+    pairs: str,
+    counts: str,
+    threads: int,
+    quick: bool,
+    validate: bool,
+) -> None:
+    if threads:
+        torch.set_num_threads(threads)
+    place = Work(work, quick=quick)
+    chosen = [int(seed) for seed in seeds.split(",")]
+    for seed in chosen:
+        if "transfer" in what:
+            for number in pairs.split(","):
+                say("transfer", transfer(place, *PAIRS[int(number)], seed, validate))
+        if "precision" in what:
+            say("precision", precisions(place, seed, validate))
+        if "ablation" in what:
+            say("ablation", ablation(place, seed, validate))
+        if "labels" in what:
+            for count in counts.split(","):
+                say(f"{count} labels", with_labels(place, int(count), seed, validate))
+    if "record" in what:
+        record(work / "values", chosen)
+
+
+def say(what: str, values: dict[str, float]) -> None:
+    click.echo(f"{what}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
+
+
+def record(values: Path, seeds: list[int]) -> None:
+    """Write results.json from the values of all seeds."""
+
+    def read(stem: str) -> dict[int, dict[str, float]]:
+        found = {}
+        for seed in seeds:
+            path = values / f"{stem}-{seed}.json"
+            if path.is_file():
+                found[seed] = json.loads(path.read_text())
+        return found
+
+    def put(
+        name: str, stem: str, key: str, n: int | None, chance: float | None, what: str
+    ) -> None:
+        found = {seed: v[key] for seed, v in read(stem).items() if key in v}
+        if found:
+            record_result(
+                RESULTS, name, found, n=n, chance=chance, command=f"{COMMAND} {what} record"
+            )
+
+    for source, target in PAIRS:
+        stem, first, second = f"{source}-{target}", source, target
+        if source == target:
+            second = f"{target}_b"
+        sample = next(iter(read(stem).values()), {})
+        ways = [(first, second, f"{source}->{target}")]
+        back = f"{target}->{source}" if source != target else f"{source}->{target}/back"
+        ways.append((second, first, back))
+        for a, b, name in ways:
+            n = int(sample.get(f"{a}->{b}/n", 0))
+            put(name, stem, f"{a}->{b}", n, 0.1, "transfer")
+            put(f"{name}/agreement", stem, f"{a}->{b}/agreement", n, 0.1, "transfer")
+            put(f"{name}/frechet", stem, f"{a}->{b}/frechet", n, None, "transfer")
+        for domain, shown in ((first, source), (second, target)):
+            n = int(sample.get(f"{domain}->{domain}/n", 0))
+            put(f"reconstruction/{shown}", stem, f"{domain}->{domain}", n, 0.1, "transfer")
+            put(f"judge/{shown}", stem, f"judge/{domain}", n, 0.1, "transfer")
+        put(f"{source}->{target}/heard", stem, f"{source}->{target}/heard", 1000, 0.1, "transfer")
+    for count in LABELS:
+        put(f"mnist->mnist@{count}", f"labels-{count}", "mnist->mnist_b", 5000, 0.1, "labels")
+    for name in ABLATION:
+        for key in (name, f"{name}@0.05"):
+            put(f"ablation/{key}", "ablation", key, 5000, 0.1, "ablation")
+    for key in ("fp32", "bf16"):
+        put(f"precision/{key}", "precision", key, 5000, 0.1, "precision")
+    put("bf16_speedup", "precision", "speedup", None, None, "precision")
+
+
+if __name__ == "__main__":
+    main()

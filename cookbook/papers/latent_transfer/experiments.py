@@ -1,0 +1,284 @@
+"""The paper's experiments: transfer (Table 2), labels (Table 3), ablation (Table 4), precision."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from transmodal.core.bridges.bridging_vae import BridgingVAE
+from transmodal.core.evaluation.judge import Judge
+from transmodal.core.evaluation.transfer import Evaluation, evaluate_transfer
+from transmodal.core.kernel import Kernel, Training
+from transmodal.core.latents.base import LatentModel
+from transmodal.core.latents.reader import Reader
+from transmodal.core.seeds import derived_seed
+from transmodal.core.signal import Signal
+from transmodal.core.stage import UNLABELLED
+from transmodal.core.table import Table
+from transmodal.core.translator import Translator
+
+from .models import Work, base, judge, reader, remember
+from .sets import CLASSES, Set, load
+
+PAIRS = (("mnist", "mnist"), ("mnist", "fashion_mnist"), ("mnist", "fsdd"))
+LABELS = (0, 10, 100, 1000, 10_000, 60_000)
+ABLATION: dict[str, dict[str, Any]] = {
+    "unconditional": {"conditional": False, "swd": 0.0},
+    "conditional": {"swd": 0.0},
+    "conditional+swd": {},
+}
+HEARD = 1000  # clips turned into sound and read again
+
+
+class Domain:
+    """One end of an experiment: its data and its trained base model."""
+
+    def __init__(self, work: Work, name: str, set_name: str, seed: int, validate: bool) -> None:
+        self.name, self.set_name = name, set_name
+        self.data: Set = load(set_name, validate)
+        self.judge: Judge = judge(work, set_name, self.data)
+        self.tag = f"{name}-{seed}"
+        self.work = work
+
+    def lettered(self) -> tuple[LatentModel, Reader]:
+        """The base model that learned from all labels, and its reader."""
+        labels = self.data.train.labels
+        read = reader(self.work, self.tag, self.name, self.data, labels, few=False)
+        return base(self.work, self.tag, self.name, self.data, read), read
+
+    def unlettered(self) -> LatentModel:
+        """The base model that learned from no labels, as published."""
+        return base(self.work, f"{self.tag}-unlabelled", self.name, self.data, None)
+
+
+def ends(
+    work: Work, source: str, target: str, seed: int, validate: bool
+) -> tuple[Domain, Domain]:
+    """Two domains; of the same set, they differ in the seed of all that is trained."""
+    second = f"{target}_b" if source == target else target
+    return (
+        Domain(work, source, source, seed, validate),
+        Domain(work, second, target, seed, validate),
+    )
+
+
+def bridged(
+    work: Work,
+    domains: tuple[Domain, Domain],
+    models: tuple[LatentModel, LatentModel],
+    labels: tuple[torch.Tensor, torch.Tensor],
+    seed: int,
+    precision: str = "",
+    **settings: Any,
+) -> Translator:
+    """A translator of trained base models, its bridge trained on these labels."""
+    bridge = BridgingVAE(**{"reading": 0.0, **settings})
+    bridge.steps = work.steps(bridge.steps)
+    named = zip(domains, models, labels, strict=True)
+    translator = Translator({d.name: d.data.modality for d in domains}, bridge)
+    known = any((given != UNLABELLED).any() for given in labels)
+    translator.connect(CLASSES if known else (), seed=seed)
+    columns = {}
+    for domain, model, given in named:
+        bridge.adopt(domain.name, model)
+        columns[domain.name] = replace(domain.data.train, labels=given)
+    translator.fit(Table(columns, CLASSES), precision=precision or work.precision, seed=seed)
+    return translator
+
+
+def judged(translator: Translator, domains: tuple[Domain, Domain]) -> Evaluation:
+    """The translator on the test items of both domains, read by their judges."""
+    return evaluate_transfer(
+        lambda signal, source, target: translator.translate_signal(signal, source, target),
+        {d.name: d.data.test.signal for d in domains},
+        {d.name: d.data.test.labels for d in domains},
+        {d.name: d.judge for d in domains},
+        CLASSES,
+        seen=lambda signal, domain: translator.translate_signal(signal, domain, domain),
+    )
+
+
+def transfer(work: Work, source: str, target: str, seed: int, validate: bool) -> dict[str, float]:
+    """Both directions between two sets, all training items labelled."""
+
+    def measure() -> dict[str, float]:
+        domains = ends(work, source, target, seed, validate)
+        trained = [domain.lettered()[0] for domain in domains]
+        labels = (domains[0].data.train.labels, domains[1].data.train.labels)
+        started = time.perf_counter()
+        translator = bridged(work, domains, (trained[0], trained[1]), labels, seed)
+        values = {"seconds": time.perf_counter() - started}
+        evaluation = judged(translator, domains)
+        for found in evaluation.transfers:
+            way = f"{found.source}->{found.target}"
+            values[way] = found.accuracy
+            values[f"{way}/agreement"] = found.agreement
+            values[f"{way}/n"] = found.n
+            if found.frechet is not None:
+                values[f"{way}/frechet"] = found.frechet
+        for domain, accuracy in evaluation.judges.items():
+            values[f"judge/{domain}"] = accuracy
+        if target == "fsdd":
+            values[f"{source}->{target}/heard"] = heard(translator, domains)
+        translator.save(work.folder / "translators" / f"{source}-{target}-{seed}")
+        return values
+
+    return remember(work.folder / "values" / f"{source}-{target}-{seed}.json", measure)
+
+
+def heard(translator: Translator, domains: tuple[Domain, Domain]) -> float:
+    """Accuracy on clips that went to sound (Griffin-Lim) and back to log-mels."""
+    source, target = domains
+    test = source.data.test
+    made = translator.translate_signal(test.signal[:HEARD], source.name, target.name)
+    waves = target.data.modality.split(made)
+    # A clip that came out silent cannot be collated, and counts as wrong.
+    sounding = [i for i, wave in enumerate(waves) if len(wave) and float(wave.abs().max()) > 1e-3]
+    again = target.data.modality.collate([waves[i] for i in sounding])
+    right = target.judge.predict(again) == test.labels[:HEARD][sounding]
+    return float(right.sum()) / len(waves)
+
+
+def few(labels: torch.Tensor, count: int, seed: int, half: int | None) -> torch.Tensor:
+    """Labels of which ``count`` remain, the same number for each class.
+
+    Args:
+        labels: ``[m]``, all known.
+        count: how many remain, a multiple of the number of classes.
+        seed: which ones.
+        half: 0 or 1 for the first or the second, disjoint, draw; None for the whole draw.
+    """
+    kept = torch.full_like(labels, UNLABELLED)
+    per = count // len(CLASSES)
+    for label in range(len(CLASSES)):
+        where = (labels == label).nonzero()[:, 0]
+        generator = torch.Generator().manual_seed(derived_seed("few", seed, label))
+        order = where[torch.randperm(len(where), generator=generator)]
+        chosen = order[:per] if half is None else order[half * per : (half + 1) * per]
+        kept[chosen] = label
+    return kept
+
+
+def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, float]:
+    """MNIST -> MNIST with ``count`` labels in all; base models without labels, as published.
+
+    Each domain knows half of the labels, and no picture is labelled in both. Ten labels cannot
+    be shared out so that each domain has every class: there both know the same ten pictures.
+    """
+
+    def measure() -> dict[str, float]:
+        domains = ends(work, "mnist", "mnist", seed, validate)
+        models = (domains[0].unlettered(), domains[1].unlettered())
+        values = {}
+        given = []
+        for half, domain in enumerate(domains):
+            truth = domain.data.train.labels
+            if count >= len(truth):
+                labels = truth
+            elif count == 10:
+                labels = few(truth, 10, seed, None)
+            else:
+                labels = few(truth, count // 2, seed, half)
+            if 0 < count < len(truth):
+                tag = f"{domain.tag}-{count}"
+                read = reader(work, tag, domain.name, domain.data, labels, few=True)
+                column = replace(domain.data.train, labels=labels)
+                with torch.autocast("cpu", torch.bfloat16):
+                    named = read.name(Table({domain.name: column}, CLASSES), domain.name)
+                labels = named.columns[domain.name].labels
+                known = labels != UNLABELLED
+                right = labels[known] == truth[known]
+                values[f"named right/{domain.name}"] = float(right.float().mean())
+            given.append(labels)
+        settings = {} if count else {"balanced": False}
+        translator = bridged(work, domains, models, (given[0], given[1]), seed, **settings)
+        evaluation = judged(translator, domains)
+        for found in evaluation.transfers:
+            values[f"{found.source}->{found.target}"] = found.accuracy
+        return values
+
+    return remember(work.folder / "values" / f"labels-{count}-{seed}.json", measure)
+
+
+def ablation(work: Work, seed: int, validate: bool) -> dict[str, float]:
+    """MNIST -> MNIST by parts of the bridge, on base models without labels, as published."""
+
+    def measure() -> dict[str, float]:
+        domains = ends(work, "mnist", "mnist", seed, validate)
+        models = (domains[0].unlettered(), domains[1].unlettered())
+        labels = (domains[0].data.train.labels, domains[1].data.train.labels)
+        values = {}
+        for name, settings in ABLATION.items():
+            for weight in (0.05, 1.0):  # the paper's weight of the classification, and ours
+                translator = bridged(
+                    work, domains, models, labels, seed, classification=weight, **settings
+                )
+                found = judged(translator, domains).between("mnist", "mnist_b")
+                values[name if weight == 1.0 else f"{name}@{weight}"] = found.accuracy
+        return values
+
+    return remember(work.folder / "values" / f"ablation-{seed}.json", measure)
+
+
+def precisions(work: Work, seed: int, validate: bool) -> dict[str, float]:
+    """The bridge trained in fp32 and in bf16: accuracy of each, and the ratio of their times."""
+
+    def measure() -> dict[str, float]:
+        domains = ends(work, "mnist", "mnist", seed, validate)
+        models = tuple(domain.lettered()[0] for domain in domains)
+        labels = (domains[0].data.train.labels, domains[1].data.train.labels)
+        values = {}
+        for precision in ("fp32", "bf16"):
+            translator = bridged(work, domains, (models[0], models[1]), labels, seed, precision)
+            found = judged(translator, domains).between("mnist", "mnist_b")
+            values[precision] = found.accuracy
+        values["speedup"] = speedup(work, domains, (models[0], models[1]), labels)
+        return values
+
+    return remember(work.folder / "values" / f"precision-{seed}.json", measure)
+
+
+def speedup(
+    work: Work,
+    domains: tuple[Domain, Domain],
+    models: tuple[LatentModel, LatentModel],
+    labels: tuple[torch.Tensor, torch.Tensor],
+    rounds: int = 11,
+    steps: int = 20,
+) -> float:
+    """Median over rounds of fp32 time / bf16 time of the bridge's steps, taken in turn.
+
+    The published size of network (4 layers of 512, batch 512), in processor time.
+    """
+    size = {k: BridgingVAE.published["images"][k] for k in ("hidden", "depth", "batch", "width")}
+    bridge = BridgingVAE(reading=0.0, steps=steps, **size)
+    bridge.connect({d.name: d.data.modality for d in domains}, len(CLASSES))
+    columns = {}
+    for domain, model, given in zip(domains, models, labels, strict=True):
+        bridge.adopt(domain.name, model)
+        short = slice(0, 5000)
+        vectors = Signal(torch.randn(5000, 2, bridge.latent).abs())
+        columns[domain.name] = replace(
+            domain.data.train,
+            signal=vectors,
+            labels=given[short],
+            rows=domain.data.train.rows[short],
+        )
+    table = Table(columns, CLASSES)
+    stage = replace(bridge.stages()[-1], prepare=None)
+    stage = replace(stage, steps=steps if not work.quick else 2)
+
+    def seconds(precision: str) -> float:
+        settings = Training(precision=precision, log_every=steps)  # type: ignore[arg-type]
+        started = time.process_time()
+        for _ in Kernel(bridge, [stage], table, settings).run():
+            pass
+        return time.process_time() - started
+
+    for precision in ("fp32", "bf16"):
+        seconds(precision)
+    return statistics.median(seconds("fp32") / seconds("bf16") for _ in range(rounds))

@@ -15,6 +15,7 @@ from .code import Code
 from .errors import DataError, SettingError, UnknownNameError
 from .kernel import Kernel, Training
 from .kernel.events import Event, Progress
+from .kernel.settings import Precision
 from .modality import Modality
 from .records import Records
 from .seeds import derived_seed
@@ -94,7 +95,7 @@ class Translator:
         self,
         records: Records | Table,
         *,
-        precision: str = "fp32",
+        precision: Precision = "fp32",
         device: str = "auto",
         seed: int = 0,
         checkpoint: str | Path | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -113,7 +113,7 @@ class BridgingVAE(Bridge):
         steps: int = 1000,
         batch: int = 250,
         lr: float = 1e-3,
-        schedule: str = "cosine",
+        schedule: Literal["constant", "cosine"] = "cosine",
         gans: Sequence[str] = (),
         latent_steps: int = 2000,
         class_weight: float = 1500.0,
@@ -127,12 +127,12 @@ class BridgingVAE(Bridge):
         whole = {"latent": latent, "width": width, "hidden": hidden, "depth": depth,
                  "projections": projections, "steps": steps, "batch": batch,
                  "latent_steps": latent_steps, "reader_steps": reader_steps}  # fmt: skip
-        for key, value in whole.items():
-            check_number("bridging-vae", key, value, 1, integer=True)
+        for key, count in whole.items():
+            check_number("bridging-vae", key, count, 1, integer=True)
         weights = {"kl": kl, "swd": swd, "classification": classification, "lr": lr,
                    "class_weight": class_weight, "reading": reading}  # fmt: skip
-        for key, value in weights.items():
-            check_number("bridging-vae", key, value, 0)
+        for key, weight in weights.items():
+            check_number("bridging-vae", key, weight, 0)
         check_number("bridging-vae", "copies", copies, 0, integer=True)
         self.latent, self.width, self.hidden, self.depth = latent, width, hidden, depth
         self.conditional = conditional

@@ -11,6 +11,8 @@ import torch
 from ..config import check_choice, check_number
 from ..errors import SettingError
 
+Precision = Literal["fp32", "bf16", "fp16"]
+
 
 @dataclass(frozen=True)
 class Training:
@@ -33,7 +35,7 @@ class Training:
         SettingError: a value out of range.
     """
 
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Precision = "fp32"
     device: str = "auto"
     seed: int = 0
     accumulate: int = 1

@@ -23,6 +23,8 @@ class LatentModel(nn.Module, ABC):
         width: dimensions of z.
     """
 
+    steps: int  # of its training
+
     def __init__(self, modality: Modality, width: int) -> None:
         super().__init__()
         self.modality = modality

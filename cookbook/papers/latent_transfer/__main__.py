@@ -80,9 +80,7 @@ def record(values: Path, seeds: list[int]) -> None:
                 found[seed] = json.loads(path.read_text())
         return found
 
-    def put(
-        name: str, stem: str, key: str, n: int | None, chance: float | None, what: str
-    ) -> None:
+    def put(name: str, stem: str, key: str, n: int | None, chance: float | None, what: str) -> None:
         found = {seed: v[key] for seed, v in read(stem).items() if key in v}
         if found:
             record_result(

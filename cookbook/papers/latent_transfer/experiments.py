@@ -13,6 +13,7 @@ from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.transfer import Evaluation, evaluate_transfer
 from transmodal.core.kernel import Kernel, Training
+from transmodal.core.kernel.settings import Precision
 from transmodal.core.latents.base import LatentModel
 from transmodal.core.latents.reader import Reader
 from transmodal.core.seeds import derived_seed
@@ -31,6 +32,7 @@ ABLATION: dict[str, dict[str, Any]] = {
     "conditional": {"swd": 0.0},
     "conditional+swd": {},
 }
+PRECISIONS: tuple[Precision, Precision] = ("fp32", "bf16")
 HEARD = 1000  # clips turned into sound and read again
 
 
@@ -55,9 +57,7 @@ class Domain:
         return base(self.work, f"{self.tag}-unlabelled", self.name, self.data, None)
 
 
-def ends(
-    work: Work, source: str, target: str, seed: int, validate: bool
-) -> tuple[Domain, Domain]:
+def ends(work: Work, source: str, target: str, seed: int, validate: bool) -> tuple[Domain, Domain]:
     """Two domains; of the same set, they differ in the seed of all that is trained."""
     second = f"{target}_b" if source == target else target
     return (
@@ -72,7 +72,7 @@ def bridged(
     models: tuple[LatentModel, LatentModel],
     labels: tuple[torch.Tensor, torch.Tensor],
     seed: int,
-    precision: str = "",
+    precision: Precision | None = None,
     **settings: Any,
 ) -> Translator:
     """A translator of trained base models, its bridge trained on these labels."""
@@ -194,7 +194,7 @@ def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, 
                 right = labels[known] == truth[known]
                 values[f"named right/{domain.name}"] = float(right.float().mean())
             given.append(labels)
-        settings = {} if count else {"balanced": False}
+        settings: dict[str, Any] = {} if count else {"balanced": False}
         translator = bridged(work, domains, models, (given[0], given[1]), seed, **settings)
         evaluation = judged(translator, domains)
         for found in evaluation.transfers:
@@ -231,8 +231,8 @@ def precisions(work: Work, seed: int, validate: bool) -> dict[str, float]:
         domains = ends(work, "mnist", "mnist", seed, validate)
         models = tuple(domain.lettered()[0] for domain in domains)
         labels = (domains[0].data.train.labels, domains[1].data.train.labels)
-        values = {}
-        for precision in ("fp32", "bf16"):
+        values: dict[str, float] = {}
+        for precision in PRECISIONS:
             translator = bridged(work, domains, (models[0], models[1]), labels, seed, precision)
             found = judged(translator, domains).between("mnist", "mnist_b")
             values[precision] = found.accuracy
@@ -272,13 +272,13 @@ def speedup(
     stage = replace(bridge.stages()[-1], prepare=None)
     stage = replace(stage, steps=steps if not work.quick else 2)
 
-    def seconds(precision: str) -> float:
-        settings = Training(precision=precision, log_every=steps)  # type: ignore[arg-type]
+    def seconds(precision: Precision) -> float:
+        settings = Training(precision=precision, log_every=steps)
         started = time.process_time()
         for _ in Kernel(bridge, [stage], table, settings).run():
             pass
         return time.process_time() - started
 
-    for precision in ("fp32", "bf16"):
+    for precision in PRECISIONS:
         seconds(precision)
     return statistics.median(seconds("fp32") / seconds("bf16") for _ in range(rounds))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.evaluation.judge import Judge, train_judge
 from transmodal.core.kernel import Kernel, Training
 from transmodal.core.kernel.progress import show
+from transmodal.core.kernel.settings import Precision
 from transmodal.core.latents.base import LatentModel
 from transmodal.core.latents.reader import Reader
 from transmodal.core.seeds import derived_seed
@@ -40,7 +40,7 @@ class Work:
     """
 
     folder: Path
-    precision: str = "bf16"
+    precision: Precision = "bf16"
     quick: bool = False
 
     def steps(self, full: int) -> int:
@@ -62,7 +62,7 @@ class Work:
         """Train by the kernel, resumably, with a progress bar."""
         seed = derived_seed(name) % 2**31
         settings = Training(
-            precision=self.precision,  # type: ignore[arg-type]
+            precision=self.precision,
             seed=seed,
             checkpoint=self.folder / "states" / name,
         )
@@ -132,8 +132,3 @@ def remember(path: Path, measure: Callable[[], dict[str, float]]) -> dict[str, f
     values = measure()
     write_atomically(path, json.dumps(values, indent=2) + "\n")
     return values
-
-
-def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """All ordered pairs of different names."""
-    return list(itertools.permutations(names, 2))

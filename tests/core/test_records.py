@@ -1,0 +1,185 @@
+"""Records: where they come from, what is wrong with them, and how they become signals."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transmodal.core.errors import DataError
+from transmodal.core.records import Records
+from transmodal.core.stage import UNLABELLED, Draw
+
+from toys import Dots
+
+
+def dots(n, start=0):
+    return [torch.full((3,), (start + i) / 100) for i in range(n)]
+
+
+def manifest(folder, text, name="m.csv"):
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def files(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps([0.5, 0.5, 0.5]))
+
+
+def test_unpaired_arrays_have_rows_of_their_own():
+    records = Records.from_arrays(
+        {"a": dots(3), "b": dots(2)}, labels={"a": [0, 1, None], "b": [1, 0]}
+    )
+    table = records.table({"a": Dots(size=3), "b": Dots(size=3)})
+    assert len(records) == 5
+    assert table.column("b").rows.tolist() == [3, 4]
+    assert table.column("a").labels.tolist() == [0, 1, UNLABELLED]
+    assert table.classes == ("0", "1")
+
+
+def test_paired_arrays_share_rows():
+    records = Records.from_arrays({"a": dots(3), "b": dots(3, 50)}, ["x", "y", "x"], paired=True)
+    table = records.table({"a": Dots(size=3), "b": Dots(size=3)})
+    batch = next(table.feed([Draw("d", ("a", "b"), 2, kind="paired")], seed=0))["d"]
+    gap = batch.signals["b"].values - batch.signals["a"].values
+    torch.testing.assert_close(gap, torch.full_like(gap, 0.5))
+    assert table.classes == ("x", "y")
+
+
+def test_numbers_as_labels_keep_their_order():
+    labels = [10, 9, 2]
+    assert Records.from_arrays({"a": dots(3)}, labels).classes() == ("2", "9", "10")
+
+
+def test_a_manifest_is_a_table_with_holes(tmp_path):
+    files(tmp_path, "1.json", "2.json", "3.json")
+    path = manifest(tmp_path, "a,b,label,split\n1.json,2.json,x,train\n3.json,,y,test\n")
+    records = Records.from_manifest(path)
+    table = records.table({"a": Dots(size=3), "b": Dots(size=3)})
+    assert [len(table.column(d)) for d in "ab"] == [2, 1]
+    assert len(records.part("test")) == 1
+    lines = '{"a": "1.json", "label": "x"}\n{"a": "2.json"}\n'
+    from_lines = Records.from_manifest(manifest(tmp_path, lines, "m.jsonl"))
+    assert from_lines.labels == ("x", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("m.csv", "a,a\n1.json,1.json\n", "names 'a' twice"),
+        ("m.csv", "a,label\nnone.json,x\n", "row 1, field 'a': no such file none.json"),
+        ("m.csv", "a\n1.json,2.json\n", "row 1: 2 fields where the header has 1"),
+        ("m.csv", "a,b\n1.json,\n", "column 'b' is empty in every row"),
+        ("m.csv", "label\nx\n", "no domain column"),
+        ("m.csv", "a\n", "holds no records"),
+        ("m.txt", "a\n1.json\n", "a manifest is .csv or .jsonl"),
+        ("m.jsonl", "{\n", "row 1: not a JSON object"),
+        ("m.jsonl", '{"a": "1.json", "a": "1.json"}\n', "named twice"),
+        ("m.jsonl", "[1]\n", "row 1: not a JSON object but"),
+    ],
+)
+def test_bad_manifests_name_file_row_and_field(tmp_path, name, text, message):
+    files(tmp_path, "1.json")
+    with pytest.raises(DataError, match=message):
+        Records.from_manifest(manifest(tmp_path, text, name))
+
+
+def test_missing_manifest_column_and_domain(tmp_path):
+    with pytest.raises(DataError, match="no such manifest"):
+        Records.from_manifest(tmp_path / "none.csv")
+    files(tmp_path, "1.json")
+    path = manifest(tmp_path, "a\n1.json\n")
+    with pytest.raises(DataError, match="no column 'b'; the columns are a"):
+        Records.from_manifest(path, ["a", "b"])
+    with pytest.raises(DataError, match="hold no domain 'b'; they hold a"):
+        Records.from_manifest(path).table({"b": Dots(size=3)})
+
+
+def test_an_unreadable_file_is_named_with_its_row(tmp_path):
+    files(tmp_path, "1.json")
+    (tmp_path / "2.json").write_text("{")
+    path = manifest(tmp_path, "a\n1.json\n2.json\n")
+    with pytest.raises(DataError, match=r"row 2, field 'a': .*2\.json"):
+        Records.from_manifest(path).table({"a": Dots(size=3)})
+
+
+def test_a_bad_item_is_named_with_its_row():
+    records = Records.from_arrays({"a": [*dots(3), torch.full((3,), float("nan"))]})
+    with pytest.raises(DataError, match="row 4, field 'a'"):
+        records.table({"a": Dots(size=3)})
+
+
+def test_folders_name_classes_and_pairs(tmp_path):
+    files(tmp_path / "a", "x/1.json", "y/2.json")
+    files(tmp_path / "b", "x/1.json")
+    records = Records.from_folders({"a": tmp_path / "a", "b": tmp_path / "b"}, paired=True)
+    assert records.classes() == ("x", "y")
+    assert len(records) == 2
+    assert len(Records.from_folders({"a": tmp_path / "a", "b": tmp_path / "b"})) == 3
+    with pytest.raises(DataError, match="no such folder"):
+        Records.from_folders({"a": tmp_path / "none"})
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no files"):
+        Records.from_folders({"a": tmp_path / "empty"})
+
+
+def test_labels_must_be_among_the_classes():
+    records = Records.from_arrays({"a": dots(2)}, ["x", "z"])
+    with pytest.raises(DataError, match="row 2: the label 'z' is none of the classes x, y"):
+        records.table({"a": Dots(size=3)}, ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (({},), "at least one domain"),
+        (({"a": []},), "'a' has no items"),
+        (({"a": dots(2), "b": dots(2)}, [0, 1]), "unpaired domains take labels as"),
+        (({"a": dots(2)}, {"b": [0]}), "given for 'b'"),
+        (({"a": dots(2)}, {"a": [0]}), "2 items and 1 labels"),
+        (({"a": dots(2)}, [0]), "2 rows need as many labels"),
+    ],
+)
+def test_bad_arrays(arguments, message):
+    with pytest.raises(DataError, match=message):
+        Records.from_arrays(*arguments)
+    with pytest.raises(DataError, match="same number of items"):
+        Records.from_arrays({"a": dots(2), "b": dots(3)}, paired=True)
+    with pytest.raises(DataError, match="one sequence of labels"):
+        Records.from_arrays({"a": dots(2)}, {"a": [0, 1]}, paired=True)
+
+
+@given(groups=st.lists(st.integers(0, 4), min_size=6, max_size=30), seed=st.integers(0, 5))
+@settings(max_examples=30, deadline=None)
+def test_a_split_keeps_groups_whole_and_loses_no_row(groups, seed):
+    records = Records.from_arrays({"a": dots(len(groups))}, groups=groups)
+    if len(set(groups)) < 2:
+        with pytest.raises(DataError, match="leaves one part"):
+            records.split(0.3, seed=seed)
+        return
+    try:
+        train, test = records.split(0.3, seed=seed)
+    except DataError as error:
+        assert "leaves one part" in str(error)
+        return
+    assert len(train) + len(test) == len(records)
+    assert not set(train.groups) & set(test.groups)
+
+
+def test_streamed_files_give_the_same_batches(tmp_path):
+    for i in range(5):
+        (tmp_path / f"{i}.json").write_text(json.dumps([i / 10] * 3))
+    path = manifest(tmp_path, "a\n" + "".join(f"{i}.json\n" for i in range(5)))
+    records, draw = Records.from_manifest(path), Draw("d", ("a",), 2)
+    modalities = {"a": Dots(size=3)}
+    memory = records.table(modalities).feed([draw], seed=1, start=2)
+    stream = records.table(modalities, stream=True).feed([draw], seed=1, start=2)
+    for _ in range(4):
+        x, y = next(memory)["d"], next(stream)["d"]
+        assert torch.equal(x.signals["a"].values, y.signals["a"].values)

@@ -12,9 +12,9 @@ from torch import Tensor
 from . import saved
 from .bridge import Bridge
 from .code import Code
-from .errors import DataError, SettingError, UnknownNameError
+from .errors import DataError, SettingError, TrainingError, UnknownNameError
 from .kernel import Kernel, Training
-from .kernel.events import Event, Progress
+from .kernel.events import Event, Interrupted, Progress
 from .kernel.settings import Precision
 from .modality import Modality
 from .records import Records
@@ -121,7 +121,8 @@ class Translator:
         Raises:
             DataError: the records are not what the bridge needs.
             CheckpointError: the checkpoint is damaged or of another training.
-            TrainingError: gradients stay non-finite.
+            TrainingError: gradients stay non-finite, or a signal stopped the training (with a
+                checkpoint folder, which then holds its state).
         """
         table = records
         if isinstance(records, Records):
@@ -150,7 +151,11 @@ class Translator:
                 self.history.append(event)
             if watch is not None:
                 watch(event)
-        self.bridge.eval()
+            if isinstance(event, Interrupted):
+                raise TrainingError(
+                    f"{event.signal} stopped the training in stage {event.stage!r} at step "
+                    f"{event.step}; call again with the same checkpoint folder to go on from there"
+                )
         self.training = {
             "precision": precision,
             "seed": seed,

@@ -42,7 +42,7 @@ class Reader(nn.Module):
         self.classes = classes
         self.steps, self.batch = steps, batch
         self.prenet = modality.prenet(width, pooled=True)
-        self.head = nn.Linear(width, classes)
+        self.head: nn.Module = nn.Linear(width, classes)
 
     def forward(self, signal: Signal) -> Tensor:
         """Logits ``[b classes]``."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..modality import Modality
 from ..signal import Signal
@@ -21,8 +21,8 @@ class SelfTraining(Reader):
     """A reader that learns from few labels and names the rest.
 
     FixMatch: a teacher, the running average of the student, reads an item as it is; where it is
-    sure, the student must read the item the same way after two rounds of the modality's
-    augmentation. The teacher's answers are scaled so that every class is named equally often.
+    sure, the student must read the item the same way after the modality's augmentation. The
+    teacher's answers are scaled so that every class is named equally often.
 
     Source: Sohn et al. 2020, Eq. 3 and 4, with distribution alignment after Berthelot et al.
     2020. The teacher's average (Tarvainen & Valpola 2017) is our addition.
@@ -54,8 +54,10 @@ class SelfTraining(Reader):
     ) -> None:
         super().__init__(modality, classes, width=width, steps=steps, batch=labelled)
         self.unlabelled, self.sure, self.keep = unlabelled, sure, keep
+        # A handful of labels is soon learnt by heart; dropout keeps the features honest.
+        self.head = nn.Sequential(nn.Dropout(0.5), self.head)
         student = [self.prenet, self.head]
-        self.teacher = copy.deepcopy(torch.nn.Sequential(*student)).requires_grad_(False)
+        self.teacher = copy.deepcopy(nn.Sequential(*student)).requires_grad_(False)
         self.register_buffer("seen", torch.full((classes,), 1 / classes))
         self.register_buffer("played", torch.zeros(()))
 
@@ -86,9 +88,9 @@ class SelfTraining(Reader):
             self.seen.lerp_(belief.mean(0), 0.02)
             belief = F.normalize(belief / self.seen, p=1, dim=1)
             certainty, named = belief.max(1)
-            # Before the labelled items have taught it anything, the teacher is not asked.
-            counts = (certainty > self.sure) & (self.played > self.steps / 10)
-        seen = self._strongly(Signal.cat([few, many]))
+            # Until the labelled items have taught it something, the teacher is not asked.
+            counts = (certainty > self.sure) & (self.played > self.steps / 5)
+        seen = self.modality.augment(Signal.cat([few, many]), torch.default_generator)
         logits = self(seen).float()
         n = len(few)
         consistency = F.cross_entropy(logits[n:], named, reduction="none") * counts
@@ -96,11 +98,6 @@ class SelfTraining(Reader):
             "class": F.cross_entropy(logits[:n], labels),
             "consistency": consistency.mean(),
         }
-
-    def _strongly(self, signal: Signal) -> Signal:
-        for _ in range(2):
-            signal = self.modality.augment(signal, torch.default_generator)
-        return signal
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -46,6 +46,7 @@ def main(
     quick: bool,
     validate: bool,
 ) -> None:
+    """Run the command line; its help is this module's docstring."""
     if threads:
         torch.set_num_threads(threads)
     place = Work(work, quick=quick)
@@ -66,6 +67,7 @@ def main(
 
 
 def say(what: str, values: dict[str, float]) -> None:
+    """Print measured values on a line."""
     click.echo(f"{what}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
 
 

@@ -1,0 +1,309 @@
+"""The translator: fit, use, save and load, and every way to use it wrongly."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+from transmodal.core.bridge import Needs
+from transmodal.core.bridges.bridging_vae import BridgingVAE
+from transmodal.core.errors import (
+    CheckpointError,
+    DataError,
+    SettingError,
+    TrainingError,
+    UnknownNameError,
+)
+from transmodal.core.kernel.events import Progress
+from transmodal.core.latents.vae import VAE
+from transmodal.core.records import Records
+from transmodal.core.stage import UNLABELLED
+from transmodal.core.table import Memory, Table
+from transmodal.core.translator import Translator
+
+from toys import Dots, Swap, dots, table
+
+
+class Shelf:
+    """Finds the toys by name, as a Registry would."""
+
+    def modality(self, name):
+        return {"dots": Dots}[name]
+
+    def bridge(self, name):
+        return {"swap": Swap, "bridging-vae": BridgingVAE}[name]
+
+
+def make(**settings):
+    return Translator({"a": Dots(), "b": Dots()}, Swap(**settings))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return make(steps=150).fit(table("a", "b"), progress=False, device="cpu")
+
+
+def test_translation_keeps_the_class(trained):
+    values, labels = dots(40, seed=5)
+    made = torch.stack(trained.translate(list(values), "a", "b"))
+    right = (made[:, :3].max(1).values < made[:, 3:].max(1).values).long() == labels
+    assert right.float().mean() > 0.9  # chance 0.5
+
+
+def test_batching_changes_nothing(trained):
+    values, _ = dots(300, seed=5)
+    signal = Dots().collate(list(values))
+    whole = trained.translate_signal(signal, "a", "b").values
+    alone = trained.translate_signal(signal[257:258], "a", "b").values
+    torch.testing.assert_close(whole[257:258], alone)
+
+
+def test_sampling_embedding_interpolation(trained):
+    made = trained.sample(5, seed=1)
+    assert {k: len(v) for k, v in made.items()} == {"a": 5, "b": 5}
+    assert torch.equal(made["a"][0], trained.sample(5, seed=1)["a"][0])
+    values, _ = dots(3)
+    assert trained.embed(list(values), "a").shape == (3, 4)
+    way = trained.interpolate(values[0], values[1], "a", "b", steps=6)
+    ends = trained.translate([values[0], values[1]], "a", "b")
+    torch.testing.assert_close(way[0], ends[0])
+    torch.testing.assert_close(way[-1], ends[1])
+    assert len(way) == 6
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others():
+    weights = [
+        make(steps=3).fit(table("a", "b"), seed=s, progress=False).bridge.state_dict()
+        for s in (0, 0, 1)
+    ]
+    key = "ends.a.net.0.weight"
+    assert torch.equal(weights[0][key], weights[1][key])
+    assert not torch.equal(weights[0][key], weights[2][key])
+
+
+def test_a_saved_translator_is_the_same(trained, tmp_path):
+    trained.save(tmp_path)
+    loaded = Translator.load(tmp_path, Shelf())
+    values, _ = dots(4)
+    for x, y in zip(
+        trained.translate(list(values), "a", "b"),
+        loaded.translate(list(values), "a", "b"),
+        strict=True,
+    ):
+        assert torch.equal(x, y)
+    assert repr(loaded) == repr(trained)
+    assert loaded.classes == trained.classes
+
+
+def test_domains_that_share_a_modality_object_share_it_again(tmp_path):
+    one = Dots()
+    translator = Translator({"a": one, "b": one, "c": Dots()}, Swap(steps=1))
+    translator.connect(("0", "1"))
+    translator.save(tmp_path)
+    loaded = Translator.load(tmp_path, Shelf()).domains
+    assert loaded["a"] is loaded["b"]
+    assert loaded["a"] is not loaded["c"]
+
+
+def test_damaged_folders_are_named(trained, tmp_path):
+    with pytest.raises(CheckpointError, match=r"holds no translator: no config\.json"):
+        Translator.load(tmp_path, Shelf())
+    trained.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+
+    def write(**change):
+        (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
+
+    write(format=99)
+    with pytest.raises(CheckpointError, match="no translator of format 1 but 99"):
+        Translator.load(tmp_path, Shelf())
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Translator.load(tmp_path, Shelf())
+    write(domains=None)
+    with pytest.raises(CheckpointError, match="lacks or garbles a field"):
+        Translator.load(tmp_path, Shelf())
+    write(bridge={"name": "swap", "settings": {"colour": 1}})
+    with pytest.raises(SettingError, match="Swap has no setting 'colour'; it has width, steps"):
+        Translator.load(tmp_path, Shelf())
+    write(bridge={"name": "swap", "settings": {"width": 5, "steps": 1}})
+    with pytest.raises(CheckpointError, match="does not fit the settings"):
+        Translator.load(tmp_path, Shelf())
+    write()
+    data = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(data[:-7])
+    with pytest.raises(CheckpointError, match=r"is not what config\.json says"):
+        Translator.load(tmp_path, Shelf())
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"model\.safetensors cannot be read"):
+        Translator.load(tmp_path, Shelf())
+
+
+def test_a_folder_that_cannot_be_written(trained, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="cannot save the translator"):
+        trained.save(tmp_path / "file" / "x")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda t: t.translate([], "a", "z"), DataError, "no items"),
+        (lambda t: t.translate([torch.zeros(6)], "a", "z"), UnknownNameError, "joins a, b"),
+        (lambda t: t.translate([torch.zeros(6)], "z", "a"), UnknownNameError, "no domain 'z'"),
+        (lambda t: t.sample(1, ["z"]), UnknownNameError, "no domain 'z'"),
+        (lambda t: t.connect(), SettingError, "connected already"),
+        (lambda t: t.bridge.style(None, "a"), Exception, "has no styles"),
+    ],
+)
+def test_wrong_calls(trained, call, error, message):
+    with pytest.raises(error, match=message):
+        call(trained)
+
+
+def test_wrong_constructions(trained):
+    with pytest.raises(SettingError, match="needs domains"):
+        Translator({}, Swap())
+    with pytest.raises(SettingError, match="a domain's name"):
+        Translator({"a/b": Dots()}, Swap())
+    with pytest.raises(SettingError, match="needs a Modality"):
+        Translator({"a": Dots}, Swap())  # type: ignore[dict-item]
+    with pytest.raises(SettingError, match="needs a Bridge object"):
+        Translator({"a": Dots()}, Swap)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="joins other domains already"):
+        Translator({"a": Dots()}, trained.bridge)
+    with pytest.raises(SettingError, match="no weights yet"):
+        make().translate([torch.zeros(6)], "a", "b")
+
+
+def test_what_a_bridge_needs_is_checked_before_training():
+    class Needy(Swap):
+        needs = Needs(labels=True, pairs=True, advice="Label a few.")
+
+    values, labels = dots(6)
+    unlabelled = Records.from_arrays({"a": list(values), "b": list(values)})
+    with pytest.raises(DataError, match="needs labels, and no item of 'a' has one. Label a few"):
+        Translator({"a": Dots(), "b": Dots()}, Needy()).fit(unlabelled, progress=False)
+    unpaired = Records.from_arrays(
+        {"a": list(values), "b": list(values)}, {"a": labels, "b": labels}
+    )
+    with pytest.raises(DataError, match="needs pairs"):
+        Translator({"a": Dots(), "b": Dots()}, Needy()).fit(unpaired, progress=False)
+
+
+def test_a_signal_stops_the_training_and_the_same_call_goes_on(tmp_path):
+    def stop(event):
+        if isinstance(event, Progress) and event.step == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    settings = {"progress": False, "device": "cpu", "checkpoint": tmp_path, "log_every": 10}
+    with pytest.raises(TrainingError, match="SIGINT stopped the training in stage 'swap'"):
+        make(steps=60).fit(table("a", "b"), watch=stop, **settings)
+    resumed = make(steps=60).fit(table("a", "b"), **settings).bridge.state_dict()
+    whole = make(steps=60).fit(table("a", "b"), progress=False, device="cpu").bridge.state_dict()
+    assert all(torch.equal(resumed[key], whole[key]) for key in whole)
+
+
+def test_evaluation_needs_labels_and_judges(trained, tmp_path):
+    trained.save(tmp_path)
+    loaded = Translator.load(tmp_path, Shelf())
+    with pytest.raises(DataError, match="labelled real data to train its judges on"):
+        loaded.evaluate(table("a", "b"))
+
+
+# -- the bridging VAE through the same face ------------------------------------------
+
+
+def small(**settings):
+    given = {"latent": 4, "width": 3, "hidden": 32, "depth": 2, "batch": 24, "steps": 900,
+             "lr": 3e-3, "kl": 0.01, "latent_steps": 400, "reader_steps": 150,
+             "class_weight": 30.0, "reading": 10.0, "projections": 16}  # fmt: skip
+    return BridgingVAE(**{**given, **settings})
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"gans": ["b"], "latent_steps": 1500}, {"balanced": False}]
+)
+def test_bridging_three_domains_beats_chance(settings):
+    domains = {"a": Dots(), "b": Dots(), "c": Dots()}
+    translator = Translator(domains, small(**settings))
+    translator.bridge.make_model = _small_pool(translator.bridge.make_model)
+    translator.fit(table("a", "b", "c", n=120), progress=False, device="cpu")
+    values, labels = dots(60, seed=9)
+    for target in "bc":
+        made = torch.stack(translator.translate(list(values), "a", target))
+        right = (made[:, :3].max(1).values < made[:, 3:].max(1).values).long() == labels
+        assert right.float().mean() > 0.8  # chance 0.5
+
+
+def _small_pool(make):
+    def smaller(*arguments):
+        model = make(*arguments)
+        if not isinstance(model, VAE):
+            model.keep, model.pool, model.lr, model.batch = 50, 150, 2e-3, 32
+        return model
+
+    return smaller
+
+
+def test_pseudo_labels_serve_where_few_items_have_one():
+    translator = Translator({"a": Dots(), "b": Dots()}, small(pseudo_labels=True))
+    full = table("a", "b", n=120)
+    few = {
+        d: Memory(c.signal, torch.where(torch.arange(120) < 6, c.labels, UNLABELLED))
+        for d, c in full.columns.items()
+    }
+    translator.fit(Table(few, full.classes), progress=False, device="cpu")
+    values, labels = dots(60, seed=9)
+    made = torch.stack(translator.translate(list(values), "a", "b"))
+    right = (made[:, :3].max(1).values < made[:, 3:].max(1).values).long() == labels
+    assert right.float().mean() > 0.8
+
+
+def test_an_adopted_model_is_not_trained_again():
+    bridge = small(steps=5)
+    translator = Translator({"a": Dots(), "b": Dots()}, bridge)
+    translator.connect(("0", "1"))
+    model = bridge.make_model("a", Dots(), 2)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    bridge.adopt("a", model)
+    assert "latent/a" not in [stage.name for stage in bridge.stages()]
+    translator.fit(table("a", "b"), progress=False, device="cpu")
+    for key, value in bridge.model("a").state_dict().items():
+        assert torch.equal(value, before[key])
+    with pytest.raises(SettingError, match="latent=4; the model to adopt for 'b' has 7"):
+        bridge.adopt("b", VAE(Dots(), 7))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"width": 0}, "width must be a whole number >= 1"),
+        ({"kl": -1}, "kl must be a number >= 0"),
+        ({"batch": 2.5}, "batch must be a whole number"),
+        ({"copies": -1}, "copies must be"),
+    ],
+)
+def test_bridging_settings_are_checked(settings, message):
+    with pytest.raises(SettingError, match=message):
+        BridgingVAE(**settings)
+
+
+def test_bridging_needs_two_domains_and_known_gans():
+    with pytest.raises(SettingError, match="joins two or more domains, not 1"):
+        Translator({"a": Dots()}, small()).connect()
+    with pytest.raises(SettingError, match="gans names 'z'"):
+        Translator({"a": Dots(), "b": Dots()}, small(gans=["z"])).connect()
+
+
+@pytest.mark.parametrize("which", ["images", "speech"])
+def test_published_settings_are_accepted_and_have_no_additions(which):
+    bridge = BridgingVAE(**BridgingVAE.published[which])
+    Translator({"a": Dots(), "b": Dots()}, bridge).connect(("0", "1"))
+    assert not bridge.classifier.weight.requires_grad
+    assert not len(bridge.readers)
+    assert bridge.model("a").head is None

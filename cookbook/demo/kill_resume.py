@@ -56,7 +56,7 @@ def train(folder: Path, length: Length) -> None:
         reader_steps=length.reader_steps,
         latent_steps=length.latent_steps,
         bridge_steps=length.bridge_steps,
-        save_every=0.2,
+        save_every=0.5,
     )
     said: list[Event] = []
 

@@ -137,8 +137,9 @@ def write_report(
     report = Report(
         "Handwritten digits and spoken digits, each into the other",
         "A translator learned from handwritten digits and from spoken ones, with class labels "
-        f"and not one pair. It was tested on {figures['n']['digits->spoken']} other pictures and "
-        f"on {voices['test']} voices that are not among the {voices['train']} it learned from. "
+        "and not one pair. It was tested on other pictures "
+        f"({figures['n']['digits->spoken']}) and other voices ({voices['test']}; it learned from "
+        f"{voices['train']}). "
         "What is shown is the first test items of each class.",
     )
     names = {

@@ -1,6 +1,7 @@
-"""The README's table, made from every ``results.json`` under the cookbook.
+"""The READMEs' tables, made from every ``results.json`` under the cookbook.
 
-Run ``python cookbook/results.py`` to write it, with ``--check`` to fail where it is stale.
+The root README shows the headlines of all of them; a README beside a results.json shows all of
+its figures. ``python cookbook/results.py`` writes them, ``--check`` fails where one is stale.
 """
 
 from __future__ import annotations
@@ -14,24 +15,27 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 COLUMNS = ("name", "mean", "std", "seeds", "n", "chance", "command")
 
 
-def read(cookbook: Path) -> list[dict[str, Any]]:
-    """Every result, in order of file and of place in it.
+def read(path: Path) -> list[dict[str, Any]]:
+    """The results in a file, in order.
 
     Raises:
-        SystemExit: a file that is not a list of results; names it and what is wrong.
+        SystemExit: it is not a list of results; names it and what is wrong.
     """
-    results: list[dict[str, Any]] = []
-    for path in sorted(cookbook.rglob("results.json")):
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise SystemExit(f"{path} is no JSON: {error}") from error
-        for result in found:
-            missing = [column for column in COLUMNS if column not in result]
-            if missing:
-                raise SystemExit(f"{path}: {result} lacks {', '.join(missing)}")
-            results.append(result)
-    return results
+    try:
+        found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SystemExit(f"{path} is no JSON: {error}") from error
+    for result in found:
+        missing = [column for column in COLUMNS if column not in result]
+        if missing:
+            raise SystemExit(f"{path}: {result} lacks {', '.join(missing)}")
+    return found
+
+
+def headline(result: dict[str, Any]) -> bool:
+    """Whether the root README shows it: the details of a figure have its name and a slash."""
+    name: str = result["name"]
+    return "/" not in name or name.startswith("demo/")
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -63,19 +67,33 @@ def fill(readme: str, results: list[dict[str, Any]]) -> str:
     return f"{before}{BEGIN}\n{table(results)}\n{END}{after}"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the table, or check it."""
-    root = Path(__file__).resolve().parent.parent
+def pages(root: Path) -> dict[Path, str]:
+    """Every README that has a table, as it should be."""
+    made: dict[Path, str] = {}
+    headlines: list[dict[str, Any]] = []
+    for path in sorted((root / "cookbook").rglob("results.json")):
+        results = read(path)
+        headlines += filter(headline, results)
+        beside = path.parent / "README.md"
+        if beside.is_file():
+            made[beside] = fill(beside.read_text(encoding="utf-8"), results)
     readme = root / "README.md"
-    old = readme.read_text(encoding="utf-8")
-    new = fill(old, read(root / "cookbook"))
-    if "--check" in arguments:
-        if new != old:
-            print("README.md is stale: run python cookbook/results.py", file=sys.stderr)
-            return 1
-        return 0
-    readme.write_text(new, encoding="utf-8")
-    return 0
+    made[readme] = fill(readme.read_text(encoding="utf-8"), headlines)
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Write the tables, or check them."""
+    stale = 0
+    for path, new in pages(Path(__file__).resolve().parent.parent).items():
+        if new == path.read_text(encoding="utf-8"):
+            continue
+        if "--check" in arguments:
+            print(f"{path} is stale: run python cookbook/results.py", file=sys.stderr)
+            stale = 1
+        else:
+            path.write_text(new, encoding="utf-8")
+    return stale
 
 
 if __name__ == "__main__":

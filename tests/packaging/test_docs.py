@@ -80,9 +80,24 @@ def test_code_in_the_documents_parses() -> None:
             ast.parse(block)
 
 
-def test_the_table_of_results_is_fresh() -> None:
-    script = results_script()
-    assert script.fill(README, script.read(ROOT / "cookbook")) == README
+def test_the_tables_of_results_are_fresh() -> None:
+    for path, page in results_script().pages(ROOT).items():
+        assert page == path.read_text(encoding="utf-8"), f"{path.name}: python cookbook/results.py"
+
+
+def test_the_root_shows_headlines_and_a_recipe_everything(tmp_path: Path) -> None:
+    rest = {"mean": 1.0, "std": None, "seeds": [0], "n": 1, "chance": None, "command": "run"}
+    recipe = tmp_path / "cookbook" / "papers" / "x"
+    recipe.mkdir(parents=True)
+    names = ["a->b", "a->b/detail", "demo/a->b"]
+    (recipe / "results.json").write_text(json.dumps([{"name": name} | rest for name in names]))
+    marks = "<!-- results:begin -->\n<!-- results:end -->\n"
+    for folder in (tmp_path, recipe):
+        (folder / "README.md").write_text(marks)
+    pages = results_script().pages(tmp_path)
+    assert "a->b/detail" in pages[recipe / "README.md"]
+    assert "a->b/detail" not in pages[tmp_path / "README.md"]
+    assert "| demo/a->b |" in pages[tmp_path / "README.md"]
 
 
 def test_a_table_of_results(tmp_path: Path) -> None:
@@ -90,15 +105,18 @@ def test_a_table_of_results(tmp_path: Path) -> None:
     result = {"name": "a->b", "mean": 0.98765, "std": 0.001, "seeds": [0, 1, 2], "n": 5000}
     result |= {"chance": 0.1, "command": "run it"}
     (tmp_path / "results.json").write_text(json.dumps([result]))
-    made = script.fill("x\n<!-- results:begin -->old<!-- results:end -->y", script.read(tmp_path))
+    made = script.fill(
+        "x\n<!-- results:begin -->old<!-- results:end -->y",
+        script.read(tmp_path / "results.json"),
+    )
     assert "| a->b | 0.988 ± 0.001 | 3 | 5,000 | 0.1 | `run it` |\n<!-- results:end -->y" in made
     assert "old" not in made
     (tmp_path / "results.json").write_text('[{"name": "a->b"}]')
     with pytest.raises(SystemExit, match="lacks mean, std, seeds, n, chance, command"):
-        script.read(tmp_path)
+        script.read(tmp_path / "results.json")
     (tmp_path / "results.json").write_text("[")
     with pytest.raises(SystemExit, match="is no JSON"):
-        script.read(tmp_path)
+        script.read(tmp_path / "results.json")
 
 
 @pytest.fixture

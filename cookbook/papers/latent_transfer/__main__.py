@@ -3,7 +3,8 @@
     python -m transmodal.cookbook.papers.latent_transfer transfer labels ablation precision record
 
 Values are kept in the work folder seed by seed: a run that was stopped goes on where it was, and
-several may run side by side on different seeds. ``record`` writes results.json from them.
+several may run side by side on different seeds. ``record`` writes results.json from them, and
+``pictures`` the paper's figures.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from transmodal.core.evaluation.results import record as record_result
 
 from .experiments import ABLATION, LABELS, PAIRS, ablation, precisions, transfer, with_labels
 from .models import Work
+from .pictures import draw
 
 RESULTS = Path(__file__).parent / "results.json"
+PICTURES = Path(__file__).parent / "pictures"
 COMMAND = "python -m transmodal.cookbook.papers.latent_transfer"
-WHAT = ("transfer", "labels", "ablation", "precision", "record")
+WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 
 
 @click.command(help=__doc__)
@@ -64,6 +67,8 @@ def main(
                 say(f"{count} labels", with_labels(place, int(count), seed, validate))
     if "record" in what:
         record(work / "values", chosen)
+    if "pictures" in what:
+        draw(place, [PAIRS[int(number)] for number in pairs.split(",")], PICTURES)
 
 
 def say(what: str, values: dict[str, float]) -> None:

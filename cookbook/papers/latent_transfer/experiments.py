@@ -41,7 +41,7 @@ class Domain:
 
     def __init__(self, work: Work, name: str, set_name: str, seed: int, validate: bool) -> None:
         self.name, self.set_name = name, set_name
-        self.data: Set = load(set_name, validate)
+        self.data: Set = work.cut(load(set_name, validate))
         self.judge: Judge = judge(work, set_name, self.data)
         self.tag = f"{name}-{seed}"
         self.work = work

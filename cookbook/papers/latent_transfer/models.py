@@ -13,8 +13,9 @@ from torch import nn
 
 from transmodal.core.atomic import write_atomically
 from transmodal.core.bridges.bridging_vae import BridgingVAE
+from transmodal.core.errors import TrainingError
 from transmodal.core.evaluation.judge import Judge, train_judge
-from transmodal.core.kernel import Kernel, Training
+from transmodal.core.kernel import Interrupted, Kernel, Training
 from transmodal.core.kernel.progress import show
 from transmodal.core.kernel.settings import Precision
 from transmodal.core.latents.base import LatentModel
@@ -46,6 +47,17 @@ class Work:
     def steps(self, full: int) -> int:
         return max(2, full // 40) if self.quick else full
 
+    def cut(self, data: Set) -> Set:
+        """The whole set, or enough of it to see that everything runs."""
+        if not self.quick:
+            return data
+
+        def some(column: Memory, n: int) -> Memory:
+            n = min(n, len(column))
+            return Memory(column.signal[:n], column.labels[:n])
+
+        return replace(data, train=some(data.train, 1000), test=some(data.test, 150))
+
     def keep(self, name: str, net: Net, train: Callable[[Net], None]) -> Net:
         """The trained net of that name, out of the folder or trained now and put there."""
         from safetensors.torch import load_file, save
@@ -66,8 +78,9 @@ class Work:
             seed=seed,
             checkpoint=self.folder / "states" / name,
         )
-        for _ in show(Kernel(net, stages, table, settings).run()):
-            pass
+        for event in show(Kernel(net, stages, table, settings).run()):
+            if isinstance(event, Interrupted):
+                raise TrainingError(f"{event.signal} stopped {name}; run again to go on from there")
 
 
 def judge(work: Work, name: str, data: Set) -> Judge:

@@ -1,0 +1,61 @@
+"""The paper's recipe at toy size: it runs, resumes, and counts labels as it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from transmodal.cookbook.papers.latent_transfer import experiments, models, sets
+from transmodal.cookbook.papers.latent_transfer.__main__ import main
+from transmodal.core.errors import DataError
+from transmodal.core.stage import UNLABELLED
+
+
+@pytest.mark.data
+def test_the_recipe_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    call = ["transfer", "labels", "--quick", "--pairs", "2", "--counts", "100", "--seeds", "0"]
+    call += ["--work", str(tmp_path), "--threads", "1"]
+    first = CliRunner().invoke(main, call, catch_exceptions=False)
+    assert first.exit_code == 0
+    values = json.loads((tmp_path / "values" / "mnist-fsdd-0.json").read_text())
+    for way in ("mnist->fsdd", "fsdd->mnist", "mnist->fsdd/heard", "judge/fsdd"):
+        assert 0 <= values[way] <= 1
+    assert (tmp_path / "translators" / "mnist-fsdd-0" / "model.safetensors").is_file()
+    again = CliRunner().invoke(main, call, catch_exceptions=False)
+    assert "steps/s" not in again.output  # nothing was trained twice
+    assert again.output.splitlines()[-1] == first.output.splitlines()[-1]
+
+
+def test_few_labels_are_balanced_and_the_halves_disjoint() -> None:
+    labels = torch.arange(500) % 10
+    a, b = (experiments.few(labels, 50, 0, half) for half in (0, 1))
+    for part in (a, b):
+        known = part != UNLABELLED
+        assert torch.bincount(part[known]).tolist() == [5] * 10
+        assert torch.equal(part[known], labels[known])
+    assert not ((a != UNLABELLED) & (b != UNLABELLED)).any()
+    assert not torch.equal(a, experiments.few(labels, 50, 1, 0))
+
+
+def test_without_data_the_recipe_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRANSMODAL_DATA", raising=False)
+    with pytest.raises(DataError, match="set TRANSMODAL_DATA to the folder"):
+        sets.load("mnist")
+
+
+def test_an_interrupted_part_is_not_kept(tmp_path: Path) -> None:
+    work = models.Work(tmp_path)
+
+    def stopped(net: torch.nn.Module) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work.keep("part", torch.nn.Linear(2, 2), stopped)
+    assert not (tmp_path / "weights").exists()
+    kept = work.keep("part", torch.nn.Linear(2, 2), lambda net: None)
+    again = work.keep("part", torch.nn.Linear(2, 2), stopped)
+    assert torch.equal(kept.weight, again.weight)

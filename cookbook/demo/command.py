@@ -35,7 +35,7 @@ def demo(registry: Registry, out: Path, seed: int, precision: str, quick: bool) 
     Pictures are real (scikit-learn's), voices are espeak's; those tested on are not those
     trained on. A demo that was ended goes on when the command is given again.
     """
-    from .run import run
+    from transmodal.cookbook.demo.run import run
 
     figures = run(registry, out, seed=seed, precision=precision, quick=quick)
     click.echo(summary(figures, out))

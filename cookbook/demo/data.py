@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from transmodal.cookbook.demo.espeak import Engine, variants
 from transmodal.core import Modality, Records
 from transmodal.core.config import check_number
 from transmodal.core.errors import UnsupportedError
 from transmodal.core.seeds import derived_seed
 from transmodal.registry import Registry
-
-from .espeak import Engine, variants
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 PARTS = {"train": 0.7, "validation": 0.15, "test": 0.15}

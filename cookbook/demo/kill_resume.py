@@ -16,7 +16,7 @@ from threading import Timer
 
 import click
 
-from .data import Amount
+from transmodal.cookbook.demo.data import Amount
 
 MODEL = "model.safetensors"
 BEGUN = "begun"  # what a training says when its first event comes
@@ -44,11 +44,11 @@ def train(folder: Path, length: Length) -> None:
     """One training of the demo on little data, or what is left of it; leaves the weights."""
     import torch
 
+    from transmodal.cookbook.demo.data import make
     from transmodal.core.kernel.events import Event
     from transmodal.registry import Registry
 
     from . import training
-    from .data import make
 
     torch.set_num_threads(1)
     plan = training.Plan(

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
+from transmodal.cookbook.demo.folder import figures_in
+from transmodal.cookbook.demo.run import run
 from transmodal.core.evaluation.results import record
 from transmodal.registry import Registry
-
-from .folder import figures_in
-from .run import run
 
 RESULTS = Path(__file__).parent.parent / "papers" / "latent_transfer" / "results.json"
 KEYS = ("digits->spoken", "spoken->digits")

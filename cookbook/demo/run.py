@@ -12,15 +12,14 @@ from typing import Any
 
 import click
 
+from transmodal.cookbook.demo import training
+from transmodal.cookbook.demo.data import PARTS, domains, make
+from transmodal.cookbook.demo.folder import STATES, settings_in, write_note
+from transmodal.cookbook.demo.show import Shown, write_files, write_report
+from transmodal.cookbook.demo.training import FULL, QUICK, Plan
 from transmodal.core import Records
 from transmodal.core.errors import SettingError
 from transmodal.registry import Registry
-
-from . import training
-from .data import PARTS, domains, make
-from .folder import STATES, settings_in, write_note
-from .show import Shown, write_files, write_report
-from .training import FULL, QUICK, Plan
 
 
 def run(

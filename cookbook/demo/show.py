@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from transmodal.cookbook.demo.data import WORDS
+from transmodal.cookbook.demo.training import Curves
 from transmodal.core import Preview, Records, Translator
 from transmodal.core.evaluation.pictures import grid, save_picture
 from transmodal.core.evaluation.report import Report
-
-from .data import WORDS
-from .training import Curves
 
 if TYPE_CHECKING:
     from transmodal.core.evaluation.card import Card

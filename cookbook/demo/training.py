@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from transmodal.cookbook.demo.data import Amount, domains
 from transmodal.core import Code, Modality, Records, Signal, Translator
 from transmodal.core.errors import TrainingError
 from transmodal.core.kernel.events import Event, Interrupted, Progress
 from transmodal.registry import Registry
-
-from .data import Amount, domains
 
 if TYPE_CHECKING:
     from transmodal.core.evaluation.judge import Judge

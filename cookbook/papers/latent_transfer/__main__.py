@@ -15,11 +15,18 @@ from pathlib import Path
 import click
 import torch
 
+from transmodal.cookbook.papers.latent_transfer.experiments import (
+    ABLATION,
+    LABELS,
+    PAIRS,
+    ablation,
+    precisions,
+    transfer,
+    with_labels,
+)
+from transmodal.cookbook.papers.latent_transfer.models import Work
+from transmodal.cookbook.papers.latent_transfer.pictures import draw
 from transmodal.core.evaluation.results import record as record_result
-
-from .experiments import ABLATION, LABELS, PAIRS, ablation, precisions, transfer, with_labels
-from .models import Work
-from .pictures import draw
 
 RESULTS = Path(__file__).parent / "results.json"
 PICTURES = Path(__file__).parent / "pictures"

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from transmodal.cookbook.papers.latent_transfer.models import Work, base, judge, reader, remember
+from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, Set, load
 from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.transfer import Evaluation, evaluate_transfer
@@ -21,9 +23,6 @@ from transmodal.core.signal import Signal
 from transmodal.core.stage import UNLABELLED
 from transmodal.core.table import Table
 from transmodal.core.translator import Translator
-
-from .models import Work, base, judge, reader, remember
-from .sets import CLASSES, Set, load
 
 PAIRS = (("mnist", "mnist"), ("mnist", "fashion_mnist"), ("mnist", "fsdd"))
 LABELS = (0, 10, 100, 1000, 10_000, 60_000)

@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, Set
 from transmodal.core.atomic import write_atomically
 from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.errors import TrainingError
@@ -23,8 +24,6 @@ from transmodal.core.latents.reader import Reader
 from transmodal.core.seeds import derived_seed
 from transmodal.core.stage import Stage
 from transmodal.core.table import Memory, Table
-
-from .sets import CLASSES, Set
 
 Net = TypeVar("Net", bound=nn.Module)
 JUDGE = {"mnist": 1500, "fashion_mnist": 2500, "fsdd": 1000}  # steps

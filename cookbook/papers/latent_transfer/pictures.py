@@ -9,15 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from transmodal.cookbook.papers.latent_transfer.models import Work
+from transmodal.cookbook.papers.latent_transfer.sets import load
 from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.evaluation.pictures import grid, save_picture
 from transmodal.core.modality import Preview
 from transmodal.core.signal import Signal
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry
-
-from .models import Work
-from .sets import load
 
 STEPS = 10
 

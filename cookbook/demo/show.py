@@ -124,7 +124,7 @@ def write_files(translator: Translator, shown: Shown, out: Path) -> dict[str, st
     save_picture(_pairs(shown.spoken), out / "digits-to-spoken.png")
     save_picture(_pairs(shown.written), out / "spoken-to-digits.png")
     rows = [*shown.between["digits"], *shown.between["spoken"]]
-    save_picture(grid(rows, STEPS), out / "between.png")
+    save_picture(_large(rows, STEPS), out / "between.png")
     return dict(GRIDS)
 
 
@@ -162,9 +162,13 @@ def write_report(
     report.section("Spoken → handwritten", "Each clip and the picture made of it.")
     report.rows(_rows(shown.written, "spoken", "the judge reads"))
     report.section("In between", GRIDS["between.png"] + ", on a path through the common space.")
-    for previews in shown.between.values():
-        words = [f"{FROM}", *[""] * (STEPS - 2), f"{TO}"]
-        report.rows([("", list(zip(words, previews, strict=True)))])
+    both = zip(shown.between["digits"], shown.between["spoken"], strict=True)
+    report.rows(
+        [
+            (f"{i} of {STEPS}", [("decoded as a picture", seen), ("and as speech", said)])
+            for i, (seen, said) in enumerate(both, 1)
+        ]
+    )
     report.section("Which digit is taken for which")
     for transfer in card.results["transfers"]:
         name = names[f"{transfer['source']}->{transfer['target']}"]
@@ -188,7 +192,18 @@ def _pairs(way: Way) -> Tensor:
     rows = []
     for i in range(EACH):
         rows += [*way.before[i::EACH], *way.after[i::EACH]]
-    return grid(rows, len(WORDS))
+    return _large(rows, len(WORDS))
+
+
+def _large(previews: Sequence[Preview], columns: int) -> Tensor:
+    """A grid at three times its size, digits about as large as spectrograms."""
+    pictures = [preview.picture for preview in previews]
+    doubled = [_times(p, 2) if p.shape[1] == SIDE else p for p in pictures]
+    return _times(grid([Preview(p) for p in doubled], columns), 3)
+
+
+def _times(picture: Tensor, factor: int) -> Tensor:
+    return picture.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
 
 
 def _rows(way: Way, source: str, verdict: str) -> list[tuple[str, list[tuple[str, Preview]]]]:

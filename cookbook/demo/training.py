@@ -13,8 +13,8 @@ import torch
 
 from transmodal.cookbook.demo.data import Amount, domains
 from transmodal.core import Code, Modality, Records, Signal, Translator
-from transmodal.core.errors import TrainingError
-from transmodal.core.kernel.events import Event, Interrupted, Progress
+from transmodal.core.kernel.events import Event, Progress
+from transmodal.core.kernel.settings import Precision
 from transmodal.registry import Registry
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def fit(
     plan: Plan,
     *,
     seed: int,
-    precision: str,
+    precision: Precision,
     folder: Path,
     progress: bool = True,
     watch: Callable[[Event], None] = lambda event: None,
@@ -88,11 +88,8 @@ def fit(
     }
     bridge = registry.bridge("bridging-vae")(**steps)
     translator = Translator(domains(registry), bridge)
-    ended: list[Interrupted] = []
 
     def seen(event: Event) -> None:
-        if isinstance(event, Interrupted):
-            ended.append(event)
         if isinstance(event, Progress):
             with (folder / "curves.jsonl").open("a") as file:
                 file.write(json.dumps(asdict(event)) + "\n")
@@ -109,10 +106,6 @@ def fit(
         progress=progress,
         watch=seen,
     )
-    if ended:
-        raise TrainingError(
-            f"{ended[0].signal} ended the training; give the same command again to go on"
-        )
     return translator
 
 

@@ -20,7 +20,7 @@ def data_folder() -> Path | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     import torch
 
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    torch.set_num_threads(1)  # the nets here are so small that a second thread only waits
     for item in items:
         if item.get_closest_marker("cuda") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))

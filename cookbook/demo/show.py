@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from transmodal.cookbook.demo.data import WORDS
+from transmodal.cookbook.demo.data import SIDE, WORDS
 from transmodal.cookbook.demo.training import Curves
 from transmodal.core import Preview, Records, Translator
 from transmodal.core.evaluation.pictures import grid, save_picture

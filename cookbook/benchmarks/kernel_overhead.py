@@ -1,6 +1,6 @@
 """What the kernel costs over a bare hand-written loop of the same step.
 
-    python -m transmodal.cookbook.benchmarks.kernel_overhead [--rounds 41] [--json FILE]
+    python -m transmodal.cookbook.benchmarks.kernel_overhead [--rounds 41] [--json FILE] [--record]
 
 The step is the bridging VAE's in small: latent vectors of two domains in one batch through an
 MLP encoder and decoder, reconstruction and KL, fused Adam. The bare loop indexes tensors
@@ -23,12 +23,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from transmodal.core.evaluation.results import record
 from transmodal.core.kernel import Kernel, Progress, Training
 from transmodal.core.kernel.precision import autocast
 from transmodal.core.signal import Signal
 from transmodal.core.stage import Batch, Draw, Phase, Stage
 from transmodal.core.table import Memory, Table
 
+RESULTS = Path(__file__).parent.parent / "papers" / "latent_transfer" / "results.json"
 ITEMS, LATENT, SHARED = 4096, 100, 16
 CASES = {  # name: hidden width, layers, batch, precision, clip, steps a round
     "step of 0.5 ms": (96, 2, 32, "fp32", None, 100),
@@ -151,12 +153,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--case", choices=list(CASES), action="append")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--record", action="store_true", help="put the figures into results.json")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     results = []
     for case in chosen.case or CASES:
         found = measure(case, chosen.rounds)
         results.append(found)
+        if chosen.record:
+            name = "kernel_overhead" if case == "bf16" else f"kernel_overhead/{case}"
+            command = "python -m transmodal.cookbook.benchmarks.kernel_overhead --record"
+            record(RESULTS, name, {0: found["ratio"]}, n=chosen.rounds, command=command)
+            name = f"kernel_overhead/{case}, us a step"
+            record(RESULTS, name, {0: found["extra_us"]}, n=chosen.rounds, command=command)
         low, high = found["ratio_iqr"]
         print(
             f"{case:15} bare {found['bare_ms']:7.3f} ms  kernel x {found['ratio']:.3f} "

@@ -44,11 +44,10 @@ def train(folder: Path, length: Length) -> None:
     """One training of the demo on little data, or what is left of it; leaves the weights."""
     import torch
 
+    from transmodal.cookbook.demo import training
     from transmodal.cookbook.demo.data import make
     from transmodal.core.kernel.events import Event
     from transmodal.registry import Registry
-
-    from . import training
 
     torch.set_num_threads(1)
     plan = training.Plan(

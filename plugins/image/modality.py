@@ -128,6 +128,8 @@ class Image(Modality):
 
         Random numbers are drawn from the generator alone; ``warp.warp`` says how much.
         """
+        if not self.flip and not self.augmentation:
+            return signal
         values = signal.values
         if self.flip:
             values = mirror(values, generator)

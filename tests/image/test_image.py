@@ -165,3 +165,15 @@ def test_real_digits_pass_through(data: Path) -> None:
     signal = Image().collate(digits)
     assert signal.values.shape == (200, 1, 28, 28)
     assert np.array_equal((signal.values[:, 0] * 255).round().byte().numpy(), digits)
+
+
+def test_flipping_mirrors_about_half_and_changes_nothing_else():
+    image = Image(augmentation=0, flip=True)
+    signal = Signal(torch.rand(200, 1, 28, 28))
+    made = image.augment(signal, torch.Generator().manual_seed(0)).values
+    same = (made == signal.values).flatten(1).all(1)
+    mirrored = (made == signal.values.flip(-1)).flatten(1).all(1)
+    assert (same ^ mirrored).all()
+    assert 70 < int(mirrored.sum()) < 130  # four standard deviations about 100
+    again = image.augment(signal, torch.Generator().manual_seed(0)).values
+    assert torch.equal(made, again)

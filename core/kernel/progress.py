@@ -55,7 +55,8 @@ def say(event: Event) -> str | None:
             return f"{stage} {step}: {left_out} ({why} not finite)"
         case Resumed(stage, step, path, warning):
             note = f"WARNING: {warning}\n" if warning else ""
-            return f"{note}resumed from {path}: {stage or 'the start'}, step {step}"
+            where = f"{stage}, step {step}" if stage else "everything is trained"
+            return f"{note}resumed from {path}: {where}"
         case StageFinished(stage, _, seconds):
             return f"{stage}: done in {clock(seconds)}"
         case Interrupted(stage, step, signal):

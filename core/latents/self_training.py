@@ -114,7 +114,8 @@ class SelfTraining(Reader):
         column = table.column(domain)
         everything = torch.arange(len(column))
         signal = column.take(everything)
-        logits = over(signal, self.taught).cpu()
+        device = self.seen.device
+        logits = over(signal, lambda part: self.taught(part.to(device))).cpu()
         certainty, named = logits.softmax(1).max(1)
         unknown = column.labels == UNLABELLED
         labels = column.labels.clone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from math import isfinite
 from typing import Any
 
 from .errors import SettingError
@@ -45,7 +46,7 @@ def check_number(
     between = "".join(
         [f" >= {low:g}" if low is not None else "", f" <= {high:g}" if high is not None else ""]
     )
-    wrong = isinstance(value, bool) or not isinstance(value, allowed)
+    wrong = isinstance(value, bool) or not isinstance(value, allowed) or not isfinite(value)
     if wrong or (low is not None and value < low) or (high is not None and value > high):
         raise SettingError(f"{owner}: {name} must be {kind}{between}, not {value!r}")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from .errors import DataError
 from .modality import Modality
 from .signal import Signal
 from .stage import UNLABELLED
-from .table import Column, Memory, Streamed, Table
+from .table import Column, Memory, Streamed, Table, collate
 
 RESERVED = ("label", "group", "split")
 CHUNK = 256  # items collated at a time
@@ -171,7 +173,8 @@ class Records:
             files = sorted(
                 file
                 for file in root.rglob("*")
-                if file.is_file() and not any(p.startswith(".") for p in file.parts)
+                if file.is_file()
+                and not any(part.startswith(".") for part in file.relative_to(root).parts)
             )
             if not files:
                 raise DataError(f"domain {domain!r}: the folder {root} holds no files")
@@ -273,7 +276,7 @@ class Records:
     def classes(self) -> tuple[str, ...]:
         """The labels there are, in order (numbers by value, words by the alphabet)."""
         present = {label for label in self.labels if label is not None}
-        if all(label.lstrip("-").isdigit() for label in present):
+        if all(re.fullmatch("-?[0-9]+", label) for label in present):
             return tuple(sorted(present, key=int))
         return tuple(sorted(present))
 
@@ -300,7 +303,8 @@ class Records:
         for row, label in enumerate(self.labels):
             if label is not None and label not in number:
                 raise DataError(
-                    f"row {row + 1}: the label {label!r} is none of the classes {', '.join(names)}"
+                    f"row {row + 1}, field 'label': {label!r} is none of the classes "
+                    f"{', '.join(names) or '(there are none)'}"
                 )
         index = torch.tensor(
             [UNLABELLED if label is None else number[label] for label in self.labels]
@@ -323,20 +327,13 @@ class Records:
 
 
 def _collate(column: Items, modality: Modality, domain: str) -> Signal:
-    parts: list[Signal] = []
-    for start in range(0, len(column.items), CHUNK):
-        chunk = column.items[start : start + CHUNK]
-        try:
-            parts.append(modality.collate([modality.load(item) for item in chunk]))
-        except DataError:
-            for i in range(len(chunk)):  # one by one, to name the row
-                try:
-                    modality.collate([modality.load(chunk[i])])
-                except DataError as error:
-                    row = int(column.rows[start + i]) + 1
-                    raise type(error)(f"row {row}, field {domain!r}: {error}") from error
-            raise
-    return Signal.cat(parts)
+    starts = range(0, len(column.items), CHUNK)
+    return Signal.cat(
+        [
+            collate(modality, column.items[i : i + CHUNK], column.rows[i : i + CHUNK], domain)
+            for i in starts
+        ]
+    )
 
 
 def _per_row(
@@ -384,7 +381,7 @@ def _read_manifest(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from error
     if path.suffix == ".csv":
-        lines = list(csv.reader(text.splitlines()))
+        lines = list(csv.reader(io.StringIO(text, newline="")))
         header = lines[0] if lines else []
         if len(set(header)) < len(header):
             twice = sorted({name for name in header if header.count(name) > 1})

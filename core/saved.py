@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .atomic import write_atomically
+from .atomic import write_together
 from .bridge import Bridge
 from .config import build
 from .errors import CheckpointError, MediaError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .translator import Translator
 
 FORMAT = 1
-CONFIG, MODEL, README = "config.json", "model.safetensors", "README.md"
+CONFIG, MODEL, README, CARD = "config.json", "model.safetensors", "README.md", "card.json"
 
 
 class Finder(Protocol):
@@ -49,11 +49,12 @@ def write(translator: Translator, folder: Path, card: Card | None) -> Path:
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     try:
-        # The weights go first: a config without its weights is found out by the hash.
-        write_atomically(folder / MODEL, data)
-        write_atomically(folder / CONFIG, json.dumps(config, indent=2))
+        write_together({folder / MODEL: data, folder / CONFIG: json.dumps(config, indent=2)})
         if card is not None:
             card.write(folder)
+        else:  # a card of earlier weights would tell of others
+            for name in (README, CARD):
+                (folder / name).unlink(missing_ok=True)
     except MediaError as error:
         raise CheckpointError(f"cannot save the translator in {folder}: {error}") from error
     return folder

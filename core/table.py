@@ -73,6 +73,23 @@ class Memory:
         return replace(self, signal=self.signal.to(device))
 
 
+def collate(modality: Modality, items: Sequence[Any], rows: Tensor, domain: str) -> Signal:
+    """Items (or their files) as a signal.
+
+    Raises:
+        DataError: an item cannot be used; names its row (from 1) and field.
+    """
+    try:
+        return modality.collate([modality.load(item) for item in items])
+    except DataError:
+        for item, row in zip(items, rows.tolist(), strict=True):  # one by one, to name the row
+            try:
+                modality.collate([modality.load(item)])
+            except DataError as error:
+                raise type(error)(f"row {row + 1}, field {domain!r}: {error}") from error
+        raise
+
+
 @dataclass(frozen=True)
 class Streamed:
     """A column left on disk: items are read and collated as they are taken.
@@ -94,7 +111,8 @@ class Streamed:
         return len(self.items)
 
     def take(self, index: Tensor) -> Signal:
-        return self.modality.collate([self.modality.load(self.items[i]) for i in index.tolist()])
+        chosen = [self.items[i] for i in index.tolist()]
+        return collate(self.modality, chosen, self.rows[index], self.domain)
 
 
 @dataclass(frozen=True)

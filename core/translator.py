@@ -160,7 +160,11 @@ class Translator:
             "precision": precision,
             "seed": seed,
             "items": {domain: len(table.column(domain)) for domain in self.domains},
-            "stages": {stage.name: stage.steps for stage in self.bridge.stages()},
+            "labelled": {
+                domain: int((table.column(domain).labels != UNLABELLED).sum())
+                for domain in self.domains
+            },
+            "steps": {stage.name: stage.steps for stage in self.bridge.stages()},
         }
         return self
 
@@ -273,6 +277,11 @@ class Translator:
         from .evaluation.measure import measure
 
         self._require_trained()
+        if not self.classes:
+            raise DataError(
+                "this translator knows no classes, so transfer accuracy has no meaning; "
+                "evaluate one that was fitted on labelled records"
+            )
         return measure(self, self._table(records), self._judged(train, judges, seed))
 
     def _table(self, records: Records | Table) -> Table:
@@ -300,7 +309,7 @@ class Translator:
 
     # -- on disk ----------------------------------------------------------------
     def save(self, folder: str | Path, card: Card | None = None) -> Path:
-        """Write config.json, model.safetensors and README.md (the model card).
+        """Write config.json and model.safetensors, and the card (README.md, card.json) if given.
 
         Raises:
             CheckpointError: the folder cannot be written; what was there stays as it was.

@@ -1,1 +1,1 @@
-"""The five published systems, one file each."""
+"""Bridges, one published system each."""

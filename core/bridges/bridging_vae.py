@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import Any, ClassVar, Literal
 
@@ -217,13 +218,21 @@ class BridgingVAE(Bridge):
         """Take a latent model that is trained already; it is held still and not trained again.
 
         Raises:
-            SettingError: its latent vector is of another width.
+            SettingError: its latent vector is of another width, or its weights of other shapes.
         """
         self.check_domain(domain)
         if model.width != self.latent:
             raise SettingError(
                 f"bridging-vae has latent={self.latent}; the model to adopt for {domain!r} has "
                 f"{model.width}"
+            )
+        wanted = {key: value.shape for key, value in self.model(domain).state_dict().items()}
+        given = {key: value.shape for key, value in model.state_dict().items()}
+        if wanted != given:
+            odd = sorted(key for key in {*wanted, *given} if wanted.get(key) != given.get(key))
+            raise SettingError(
+                f"bridging-vae: the model to adopt for {domain!r} is made otherwise than these "
+                f"settings make one ({', '.join(odd[:3])}); give both the same settings"
             )
         self.models[domain] = model.requires_grad_(False)
 
@@ -261,7 +270,8 @@ class BridgingVAE(Bridge):
                 stages.append(reader.stage(domain))
             if _learns(model):
                 stages += [
-                    replace(stage, prepare=self._named) for stage in model.stages(domain, reader)
+                    replace(stage, prepare=partial(self._named, (domain,)))
+                    for stage in model.stages(domain, reader)
                 ]
         names = tuple(self.domains)
         balanced = self.balanced and self.classes > 0
@@ -275,9 +285,9 @@ class BridgingVAE(Bridge):
         stages.append(Stage("bridge", self.steps, [phase], draws, self._encoded))
         return stages
 
-    def _named(self, table: Table, generator: torch.Generator) -> Table:
-        """The table with the readers' names for items that have no label."""
-        for domain in self.domains:
+    def _named(self, domains: Sequence[str], table: Table, generator: torch.Generator) -> Table:
+        """The table with the readers' names for items of these domains that have no label."""
+        for domain in domains:
             reader = self.reader(domain)
             if reader is not None:
                 table = reader.name(table, domain)
@@ -285,7 +295,7 @@ class BridgingVAE(Bridge):
 
     def _encoded(self, table: Table, generator: torch.Generator) -> Table:
         """The table of latent vectors the bridge learns from."""
-        table = self._named(table, generator)
+        table = self._named(tuple(self.domains), table, generator)
         columns = {
             domain: self.model(domain).latents(table.column(domain), generator, self.reader(domain))
             for domain in self.domains

@@ -79,7 +79,7 @@ class Kernel:
             tf32(settings.tf32),
             Interrupt(settings.checkpoint is not None) as interrupt,
         ):
-            identity = fingerprint(self.stages, self.table, settings, world.size)
+            identity = fingerprint(model, self.stages, self.table, settings, world.size)
             keeper = Keeper(model, identity, settings, world, interrupt)
             state = keeper.load()
             first = 0

@@ -130,5 +130,6 @@ def _list(rows: Mapping[str, Sequence[int]]) -> str:
         if numbers:
             several = sorted(set(numbers))
             more = f" and {len(several) - SHOWN} more" if len(several) > SHOWN else ""
-            parts.append(f"{domain!r} rows {', '.join(map(str, several[:SHOWN]))}{more}")
+            shown = ", ".join(str(row + 1) for row in several[:SHOWN])  # as everywhere, from 1
+            parts.append(f"{domain!r} rows {shown}{more}")
     return "; ".join(parts)

@@ -10,16 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..bridge import Bridge
 from ..errors import CheckpointError
 from ..stage import Stage
-from ..table import Table
+from ..table import Column, Table
 from .checkpoint import State
 from .phases import Player
 from .settings import Training
 
 
 def fingerprint(
-    stages: Sequence[Stage], table: Table, settings: Training, world: int
+    model: nn.Module, stages: Sequence[Stage], table: Table, settings: Training, world: int
 ) -> dict[str, Any]:
     """What makes a run what it is, flat: another value of any of it gives other weights."""
     found: dict[str, Any] = {
@@ -31,6 +32,10 @@ def fingerprint(
         "domains": sorted(table.columns),
         "classes": list(table.classes),
     }
+    if isinstance(model, Bridge):
+        found["bridge"] = repr(model)
+        for domain, modality in model.domains.items():
+            found[f"{domain}.modality"] = repr(modality)
     for stage in stages:
         found[f"{stage.name}.steps"] = stage.steps
         found[f"{stage.name}.draws"] = [asdict(draw) for draw in stage.draws]
@@ -44,7 +49,15 @@ def fingerprint(
         order = torch.stack([column.labels, column.rows]).long().numpy().tobytes()
         found[f"{domain}.items"] = len(column)
         found[f"{domain}.labels"] = hashlib.sha256(order).hexdigest()[:16]
+        found[f"{domain}.sample"] = _sample(column)
     return found
+
+
+def _sample(column: Column) -> str:
+    """A digest of a few items, which tells other data of the same labels."""
+    few = torch.linspace(0, len(column) - 1, min(8, len(column))).long()
+    values = column.take(few).values.detach().float().cpu().contiguous()
+    return hashlib.sha256(values.numpy().tobytes()).hexdigest()[:16]
 
 
 def tensors_of(model: nn.Module, players: Sequence[Player]) -> dict[str, Tensor]:

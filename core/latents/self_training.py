@@ -84,7 +84,8 @@ class SelfTraining(Reader):
         """The terms on a labelled and an unlabelled batch."""
         self._follow()
         with torch.no_grad():
-            belief = self.taught(many).softmax(1)
+            # One item that is not finite must not spoil the running mean for good.
+            belief = self.taught(many).softmax(1).nan_to_num()
             self.seen.lerp_(belief.mean(0), 0.02)
             belief = F.normalize(belief / self.seen, p=1, dim=1)
             certainty, named = belief.max(1)

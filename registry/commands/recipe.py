@@ -148,6 +148,8 @@ class Reader:
 
             if manifest is not None:
                 records = Records.from_manifest(self.folder / manifest)
+                if any(records.splits) and "split" not in section:
+                    return records.part("train")  # never learn from the rows to be tested on
             else:
                 assert isinstance(folders, dict)
                 paths = {name: self.folder / folder for name, folder in folders.items()}

@@ -21,10 +21,10 @@ def test_the_recipe_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
     call += ["--work", str(tmp_path), "--threads", "1"]
     first = CliRunner().invoke(main, call, catch_exceptions=False)
     assert first.exit_code == 0
-    values = json.loads((tmp_path / "values" / "mnist-fsdd-0.json").read_text())
+    values = json.loads((tmp_path / "quick" / "values" / "mnist-fsdd-0.json").read_text())
     for way in ("mnist->fsdd", "fsdd->mnist", "mnist->fsdd/heard", "judge/fsdd"):
         assert 0 <= values[way] <= 1
-    assert (tmp_path / "translators" / "mnist-fsdd-0" / "model.safetensors").is_file()
+    assert (tmp_path / "quick" / "translators" / "mnist-fsdd-0" / "model.safetensors").is_file()
     again = CliRunner().invoke(main, call, catch_exceptions=False)
     assert "steps/s" not in again.output  # nothing was trained twice
     assert again.output.splitlines()[-1] == first.output.splitlines()[-1]

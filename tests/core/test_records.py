@@ -109,6 +109,15 @@ def test_an_unreadable_file_is_named_with_its_row(tmp_path):
         Records.from_manifest(path).table({"a": Dots(size=3)})
 
 
+def test_a_streamed_file_that_is_bad_is_named_with_its_row(tmp_path):
+    files(tmp_path, "1.json")
+    (tmp_path / "2.json").write_text("{")
+    records = Records.from_manifest(manifest(tmp_path, "a\n1.json\n2.json\n"))
+    feed = records.table({"a": Dots(size=3)}, stream=True).feed([Draw("d", ("a",), 2)], seed=0)
+    with pytest.raises(DataError, match=r"row 2, field 'a': .*2\.json"):
+        next(feed)
+
+
 def test_a_bad_item_is_named_with_its_row():
     records = Records.from_arrays({"a": [*dots(3), torch.full((3,), float("nan"))]})
     with pytest.raises(DataError, match="row 4, field 'a'"):
@@ -122,6 +131,9 @@ def test_folders_name_classes_and_pairs(tmp_path):
     assert records.classes() == ("x", "y")
     assert len(records) == 2
     assert len(Records.from_folders({"a": tmp_path / "a", "b": tmp_path / "b"})) == 3
+    hidden = tmp_path / ".cache" / "c"
+    files(hidden, "x/1.json")
+    assert len(Records.from_folders({"c": hidden})) == 1  # only what is hidden within is left out
     with pytest.raises(DataError, match="no such folder"):
         Records.from_folders({"a": tmp_path / "none"})
     (tmp_path / "empty").mkdir()
@@ -131,7 +143,7 @@ def test_folders_name_classes_and_pairs(tmp_path):
 
 def test_labels_must_be_among_the_classes():
     records = Records.from_arrays({"a": dots(2)}, ["x", "z"])
-    with pytest.raises(DataError, match="row 2: the label 'z' is none of the classes x, y"):
+    with pytest.raises(DataError, match="row 2, field 'label': 'z' is none of the classes x, y"):
         records.table({"a": Dots(size=3)}, ["x", "y"])
 
 

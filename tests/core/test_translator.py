@@ -208,6 +208,41 @@ def test_a_signal_stops_the_training_and_the_same_call_goes_on(tmp_path):
     assert all(torch.equal(resumed[key], whole[key]) for key in whole)
 
 
+def test_a_checkpoint_of_other_settings_or_other_data_is_refused(tmp_path):
+    settings = {"progress": False, "device": "cpu", "checkpoint": tmp_path}
+    make(steps=3).fit(table("a", "b"), **settings)
+    with pytest.raises(CheckpointError, match="another training: bridge is"):
+        make(steps=3, width=5).fit(table("a", "b"), **settings)
+    other = table("a", "b")
+    other.columns["a"].signal.values.mul_(0.5)
+    with pytest.raises(CheckpointError, match=r"another training: a\.sample is"):
+        make(steps=3).fit(other, **settings)
+
+
+def test_a_save_that_fails_leaves_the_earlier_translator(trained, tmp_path, monkeypatch):
+    trained.save(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    real, calls = os.fsync, []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match="cannot save the translator.*No space left"):
+        make().fit(table("a", "b"), progress=False).save(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_evaluation_without_classes_says_so():
+    translator = make()
+    translator.connect()
+    with pytest.raises(DataError, match="knows no classes"):
+        translator.evaluate(table("a", "b"), judges={})
+
+
 def test_evaluation_needs_labels_and_judges(trained, tmp_path):
     trained.save(tmp_path)
     loaded = Translator.load(tmp_path, Shelf())
@@ -277,6 +312,8 @@ def test_an_adopted_model_is_not_trained_again():
         assert torch.equal(value, before[key])
     with pytest.raises(SettingError, match="latent=4; the model to adopt for 'b' has 7"):
         bridge.adopt("b", VAE(Dots(), 7))
+    with pytest.raises(SettingError, match=r"made otherwise than these settings .*head\.bias"):
+        bridge.adopt("b", VAE(Dots(), 4))
 
 
 @pytest.mark.parametrize(
@@ -284,6 +321,7 @@ def test_an_adopted_model_is_not_trained_again():
     [
         ({"width": 0}, "width must be a whole number >= 1"),
         ({"kl": -1}, "kl must be a number >= 0"),
+        ({"lr": float("nan")}, "lr must be a number >= 0, not nan"),
         ({"batch": 2.5}, "batch must be a whole number"),
         ({"copies": -1}, "copies must be"),
     ],

@@ -100,7 +100,7 @@ def test_past_patience_the_rows_that_are_not_finite_are_named() -> None:
     plan = [Stage("one", 40, [phase], draws(96))]
     message = (
         r"stage 'one', phase 'all': the terms rest were not finite 4 times in a row, last at "
-        r"step 4 with values that are not finite in 'dots' rows 37\. The weights"
+        r"step 4 with values that are not finite in 'dots' rows 38\. The weights"
     )
     with pytest.raises(TrainingError, match=message):
         train(model, plan, table(values), patience=3, log_every=10)
@@ -114,7 +114,7 @@ def test_where_the_data_are_finite_the_whole_batch_is_named() -> None:
     feed = table().feed(draws(), derived_seed(0, "one", "order"))
     # Patience 4 ends in the 5th turn of this phase: the 2nd one of step 2, after 2 of the judge.
     rows = [next(feed)["x"].rows["dots"].tolist() for _ in range(9)][-1]
-    named = ", ".join(map(str, sorted(rows)))
+    named = ", ".join(str(row + 1) for row in sorted(rows))  # told from 1
     message = rf"gradients, of finite terms, .* last at step 2 with 'dots' rows {named}\. The"
     with pytest.raises(TrainingError, match=message):
         train(model, [Stage("one", 9, [judge, bad], draws())], patience=4)

@@ -59,6 +59,8 @@ def main(
     """Run the command line; its help is this module's docstring."""
     if threads:
         torch.set_num_threads(threads)
+    if quick or validate:  # never beside, and never mistaken for, the figures to record
+        work = work / "-".join(["quick"] * quick + ["validate"] * validate)
     place = Work(work, quick=quick)
     chosen = [int(seed) for seed in seeds.split(",")]
     for seed in chosen:

@@ -45,13 +45,13 @@ class Domain:
         self.tag = f"{name}-{seed}"
         self.work = work
 
-    def lettered(self) -> tuple[LatentModel, Reader]:
+    def labelled(self) -> tuple[LatentModel, Reader]:
         """The base model that learned from all labels, and its reader."""
         labels = self.data.train.labels
         read = reader(self.work, self.tag, self.name, self.data, labels, few=False)
         return base(self.work, self.tag, self.name, self.data, read), read
 
-    def unlettered(self) -> LatentModel:
+    def without_labels(self) -> LatentModel:
         """The base model that learned from no labels, as published."""
         return base(self.work, f"{self.tag}-unlabelled", self.name, self.data, None)
 
@@ -106,7 +106,7 @@ def transfer(work: Work, source: str, target: str, seed: int, validate: bool) ->
 
     def measure() -> dict[str, float]:
         domains = ends(work, source, target, seed, validate)
-        trained = [domain.lettered()[0] for domain in domains]
+        trained = [domain.labelled()[0] for domain in domains]
         labels = (domains[0].data.train.labels, domains[1].data.train.labels)
         started = time.perf_counter()
         translator = bridged(work, domains, (trained[0], trained[1]), labels, seed)
@@ -171,7 +171,7 @@ def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, 
 
     def measure() -> dict[str, float]:
         domains = ends(work, "mnist", "mnist", seed, validate)
-        models = (domains[0].unlettered(), domains[1].unlettered())
+        models = (domains[0].without_labels(), domains[1].without_labels())
         values = {}
         given = []
         for half, domain in enumerate(domains):
@@ -193,7 +193,7 @@ def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, 
                 right = labels[known] == truth[known]
                 values[f"named right/{domain.name}"] = float(right.float().mean())
             given.append(labels)
-        settings: dict[str, Any] = {} if count else {"balanced": False}
+        settings: dict[str, Any] = {"class_weight": 0.0, "balanced": count > 0}
         translator = bridged(work, domains, models, (given[0], given[1]), seed, **settings)
         evaluation = judged(translator, domains)
         for found in evaluation.transfers:
@@ -208,13 +208,20 @@ def ablation(work: Work, seed: int, validate: bool) -> dict[str, float]:
 
     def measure() -> dict[str, float]:
         domains = ends(work, "mnist", "mnist", seed, validate)
-        models = (domains[0].unlettered(), domains[1].unlettered())
+        models = (domains[0].without_labels(), domains[1].without_labels())
         labels = (domains[0].data.train.labels, domains[1].data.train.labels)
         values = {}
         for name, settings in ABLATION.items():
             for weight in (0.05, 1.0):  # the paper's weight of the classification, and ours
                 translator = bridged(
-                    work, domains, models, labels, seed, classification=weight, **settings
+                    work,
+                    domains,
+                    models,
+                    labels,
+                    seed,
+                    class_weight=0.0,
+                    classification=weight,
+                    **settings,
                 )
                 found = judged(translator, domains).between("mnist", "mnist_b")
                 values[name if weight == 1.0 else f"{name}@{weight}"] = found.accuracy
@@ -228,7 +235,7 @@ def precisions(work: Work, seed: int, validate: bool) -> dict[str, float]:
 
     def measure() -> dict[str, float]:
         domains = ends(work, "mnist", "mnist", seed, validate)
-        models = tuple(domain.lettered()[0] for domain in domains)
+        models = tuple(domain.labelled()[0] for domain in domains)
         labels = (domains[0].data.train.labels, domains[1].data.train.labels)
         values: dict[str, float] = {}
         for precision in PRECISIONS:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .errors import DataError
+from .manifest import read_manifest
 from .modality import Modality
 from .signal import Signal
 from .stage import UNLABELLED
@@ -120,7 +118,7 @@ class Records:
                 table; names the manifest, row and field.
         """
         path = Path(path)
-        header, lines = _read_manifest(path)
+        header, lines = read_manifest(path)
         wanted = [name for name in header if name not in RESERVED]
         if domains is not None:
             for domain in domains:
@@ -371,49 +369,3 @@ def _text(value: Any) -> str | None:
         return None
     plain = value.item() if hasattr(value, "item") else value
     return None if plain == UNLABELLED else str(plain)
-
-
-def _read_manifest(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
-    if not path.is_file():
-        raise DataError(f"no such manifest: {path}")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from error
-    if path.suffix == ".csv":
-        lines = list(csv.reader(io.StringIO(text, newline="")))
-        header = lines[0] if lines else []
-        if len(set(header)) < len(header):
-            twice = sorted({name for name in header if header.count(name) > 1})
-            raise DataError(f"{path}: the header names {', '.join(map(repr, twice))} twice")
-        table: list[dict[str, str | None]] = []
-        for row, line in enumerate(lines[1:]):
-            if line and len(line) != len(header):
-                raise DataError(
-                    f"{path}, row {row + 1}: {len(line)} fields where the header has {len(header)}"
-                )
-            if line:
-                table.append(dict(zip(header, line, strict=True)))
-    elif path.suffix == ".jsonl":
-        table = []
-        for row, record in enumerate(filter(str.strip, text.splitlines())):
-            try:
-                entry = json.loads(record, object_pairs_hook=_unique)
-            except ValueError as error:
-                raise DataError(f"{path}, row {row + 1}: not a JSON object: {error}") from error
-            if not isinstance(entry, dict):
-                raise DataError(f"{path}, row {row + 1}: not a JSON object but {record[:40]!r}")
-            table.append({k: None if v is None else str(v) for k, v in entry.items()})
-        header = list(dict.fromkeys(key for entry in table for key in entry))
-    else:
-        raise DataError(f"{path}: a manifest is .csv or .jsonl, not {path.suffix or 'nameless'!r}")
-    if not table:
-        raise DataError(f"{path} holds no records")
-    return header, table
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError(f"a field is named twice in {names}")
-    return dict(pairs)

@@ -30,7 +30,7 @@ def sliced_wasserstein(a: Tensor, b: Tensor, projections: int = 128, *, p: int =
     Source: Latent Domain Transfer sec. 2 and App. A, after Bonneel et al. 2015. The paper
     prints the quadratic distance (p = 2); its authors' code takes p = 1, our default. The
     directions are drawn anew at every call. It is biased upwards by about n^(-1/2), so it
-    wants large batches.
+    wants large batches. Under autocast the projections are of its type.
 
     Args:
         a, b: ``[... n d]`` with the same n; leading axes (say, classes) are averaged over.

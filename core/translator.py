@@ -34,7 +34,8 @@ class Translator:
     """Domains joined by a bridge: any source into any target.
 
     Args:
-        domains: name -> Modality. Domains given the same object share its subnets.
+        domains: name -> Modality. Domains given the same object share its subnets under bridges
+            that have subnets by modality (the bridging VAE has a latent model by domain).
         bridge: the strategy that ties them.
 
     Raises:

@@ -21,7 +21,7 @@ PAGE = "README.md"
 class Card:
     """A model card: facts ready for JSON, and a page made of them.
 
-    Nothing in it depends on the machine it is written on; the same card writes the same bytes.
+    It names no path or host, only versions; the same card writes the same bytes.
 
     Args:
         title: one line.

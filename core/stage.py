@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +70,8 @@ class Batch:
     rows: Mapping[str, Tensor]
 
 
-Objective = Callable[[Mapping[str, Batch]], Mapping[str, Tensor]]
+Batches = Mapping[str, Batch]
+Objective = Callable[..., Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,26 @@ class Adam:
 
 
 @dataclass(frozen=True)
+class Lazy:
+    """A costly term of an objective, computed at every k-th turn only and k times as heavy.
+
+    Source: lazy regularisation, Karras et al. 2020 (StyleGAN2), sec. 3.1.
+
+    Args:
+        name: of the term.
+        term: from what the objective receives to a weighted scalar.
+        every: turns from one time to the next; the first turn is one.
+    """
+
+    name: str
+    term: Callable[..., Tensor]
+    every: int = 16
+
+    def __post_init__(self) -> None:
+        check_number(f"lazy term {self.name!r}", "every", self.every, 1, integer=True)
+
+
+@dataclass(frozen=True)
 class Phase:
     """One player's turn within a step.
 
@@ -107,7 +128,10 @@ class Phase:
         learns: the modules that learn; every other one is held still, its
             BatchNorm statistics included.
         objective: from the step's batches (by draw name) to named, already weighted scalar
-            terms; their sum is minimised.
+            terms; their sum is minimised. A term that requires no gradient is a mere note, shown
+            with the losses (how often a critic is right). Where the stage has ``shared``,
+            that is its second argument.
+        lazy: a term that is added at every k-th turn only.
         turns: how many times it plays within a step, each on fresh batches.
         optimizer: settings of the optimiser.
         clip: largest norm of the gradients, None for no limit.
@@ -118,6 +142,7 @@ class Phase:
     name: str
     learns: Sequence[nn.Module]
     objective: Objective
+    lazy: Lazy | None = None
     turns: int = 1
     optimizer: Adam = field(default_factory=Adam)
     clip: float | None = None
@@ -129,6 +154,16 @@ class Phase:
             check_number(f"phase {self.name!r}", "clip", self.clip, 0)
         if self.ema is not None:
             check_number(f"phase {self.name!r}", "ema", self.ema, 0, 1)
+
+    def terms(self, given: Sequence[Any], lazily: bool) -> dict[str, Tensor]:
+        """The terms of a turn, the lazy one included: 0 where ``lazily`` is False."""
+        terms = dict(self.objective(*given))
+        if self.lazy is not None and terms:
+            term = next(iter(terms.values())).new_zeros(())
+            if lazily:
+                term = self.lazy.every * self.lazy.term(*given)
+            terms[self.lazy.name] = term
+        return terms
 
 
 @dataclass(frozen=True)
@@ -144,6 +179,11 @@ class Stage:
             the first step (say, encodes every item by a model of an earlier stage). It must
             depend on nothing but the table, the generator it is handed and the weights that
             this stage does not teach, since a resumed run calls it again.
+        shared: what the phases of a step have in common, computed once before them, with
+            gradients for all that learns, from the batches that they then all play on (an
+            adversarial game's samples: one pass of the generator serves its critic, which
+            detaches them, and itself). A phase that comes after one that moved the same
+            weights cannot go back through it. Every phase then plays once a step.
     """
 
     name: str
@@ -151,9 +191,15 @@ class Stage:
     phases: Sequence[Phase]
     draws: Sequence[Draw]
     prepare: Callable[[Table, torch.Generator], Table] | None = None
+    shared: Callable[[Batches], Any] | None = None
 
     def __post_init__(self) -> None:
         check_number(f"stage {self.name!r}", "steps", self.steps, 1, integer=True)
+        if self.shared is not None and any(phase.turns > 1 for phase in self.phases):
+            raise SettingError(
+                f"stage {self.name!r} computes something for all its phases once a step, so "
+                "each of them takes one turn; leave out turns, or shared"
+            )
         for kind, names in (
             ("phase", [phase.name for phase in self.phases]),
             ("draw", [draw.name for draw in self.draws]),
@@ -162,3 +208,7 @@ class Stage:
                 raise SettingError(
                     f"stage {self.name!r} needs {kind}s with distinct names, not {names}"
                 )
+
+    def given(self, batches: Batches) -> tuple[Any, ...]:
+        """What the objectives receive: the batches, and what is shared where something is."""
+        return (batches,) if self.shared is None else (batches, self.shared(batches))

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ..stage import Batch, Phase
+from ..stage import Phase
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ class Turn(nn.Module):
     def __init__(self, phase: Phase) -> None:
         super().__init__()
         self.learns = nn.ModuleList(phase.learns)
-        self.objective = phase.objective
+        self.terms = phase.terms
 
-    def forward(self, batches: Mapping[str, Batch]) -> Mapping[str, Tensor]:
-        return self.objective(batches)
+    def forward(self, given: Sequence[Any], lazily: bool) -> Mapping[str, Tensor]:
+        return self.terms(given, lazily)
 
 
 def parallel(phase: Phase, world: World) -> nn.parallel.DistributedDataParallel | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -106,7 +107,8 @@ class Kernel:
         settings, stage, world = self.settings, self.stages[index], keeper.world
         begun = time.perf_counter()
         noise.seed(derived_seed(settings.seed, stage.name, "noise", world.rank))
-        players = self._players(stage, learnable, world)
+        done = state.facts["step"] if state is not None else 0
+        players = self._players(stage, learnable, world, done)
         table = self.table
         if stage.prepare is not None:
             generator = torch.Generator()
@@ -115,27 +117,31 @@ class Kernel:
                 table = stage.prepare(table, generator)
         table = transfer.place(table, self.device)
         turns = [player for player in players for _ in range(player.phase.turns)]
+        answers = settings.accumulate * (1 if stage.shared else len(turns))  # a step
         order = derived_seed(settings.seed, stage.name, "order")
 
         def feed(start: int) -> Feed:
             return transfer.feed(table, stage.draws, order, start, world, self.device)
 
-        done = state.facts["step"] if state is not None else 0
-        batches = feed(done * len(turns) * settings.accumulate)
+        batches = feed(done * answers)
         log = Log(stage, players, done, settings.patience, world, lambda k: next(feed(k)))
         if state is not None and state.facts["phases"]:
             restore_players(players, state)
             noise.restore(state.facts["noise"][world.rank])
         yield StageStarted(stage.name, done, stage.steps)
         learning: Player | None = None
+        alone = ((each,) for each in batches)
         for step in range(done + 1, stage.steps + 1):
+            together: list[tuple[Any, ...]] = []
+            if stage.shared is not None:
+                together, learning = self._together(stage, players, batches), None
             for player in turns:
                 if player is not learning:
                     if learning is not None:
                         learning.hold(False)
                     player.hold(True)
                     learning = player
-                player.play(batches)
+                player.play(iter(together) if stage.shared else alone)
             if step % settings.log_every == 0 or step == stage.steps:
                 yield from log.progress(step)
             if keeper.due(step, stage.steps):
@@ -153,8 +159,20 @@ class Kernel:
         if keeper.signal:
             yield Interrupted(stage.name, stage.steps, keeper.signal)
 
+    def _together(
+        self, stage: Stage, players: Sequence[Player], batches: Feed
+    ) -> list[tuple[Any, ...]]:
+        """What the phases of a step share, with gradients for all of them."""
+        for player in players:
+            player.hold(True)
+        with autocast(self.settings.precision, self.device):
+            given = [stage.given(next(batches)) for _ in range(self.settings.accumulate)]
+        for player in players:
+            player.hold(False)
+        return given
+
     def _players(
-        self, stage: Stage, learnable: Sequence[nn.Parameter], world: World
+        self, stage: Stage, learnable: Sequence[nn.Parameter], world: World, done: int
     ) -> list[Player]:
         """The stage's phases made ready, and all of the model held still."""
         for parameter in learnable:
@@ -173,6 +191,7 @@ class Kernel:
                 window * phase.turns,
                 settings,
                 world,
+                done * phase.turns,
             )
             for phase, parameters in zip(stage.phases, claims, strict=True)
         ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import TrainingError
-from ..stage import Batch, Objective, Phase
+from ..stage import Batches, Phase
 from .distributed import World, parallel
 from .ema import Average
 from .history import History
@@ -18,7 +19,8 @@ from .precision import autocast, make_scaler
 from .schedule import Schedule
 from .settings import Training
 
-Feed = Iterator[Mapping[str, Batch]]
+Feed = Iterator[Batches]
+Given = Iterator[Sequence[Any]]  # an objective's arguments, one set for each batch
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
@@ -39,6 +41,7 @@ class Player:
         window: turns between two readings of its history, at most.
         settings: of the run.
         world: the processes it plays in, and where.
+        done: turns it has played before.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Player:
         window: int,
         settings: Training,
         world: World,
+        done: int = 0,
     ) -> None:
         device = world.device
         self.where = f"stage {stage!r}, phase {phase.name!r}"
@@ -58,7 +62,7 @@ class Player:
         self.hold(True)
         self.parallel = parallel(phase, world)
         self.hold(False)
-        self.objective: Objective = self.parallel or phase.objective
+        self.terms: Callable[..., Mapping[str, Tensor]] = self.parallel or phase.terms
         self.accumulate = settings.accumulate
         self.autocast = autocast(settings.precision, device)
         self.scaler = make_scaler(settings.precision, device)
@@ -71,6 +75,8 @@ class Player:
         self.stepper = Stepper(self.parameters, chosen, rate)
         self.one = torch.ones((), device=device)
         self.streak = self.skipped = 0  # steps left out: in a row up to now, in all
+        self.every = 1 if phase.lazy is None else phase.lazy.every
+        self.turn = done
 
     def hold(self, learning: bool) -> None:
         """Let this phase's modules learn, or hold them still."""
@@ -79,14 +85,16 @@ class Player:
         for parameter in self.parameters:
             parameter.requires_grad = learning
 
-    def play(self, feed: Feed) -> None:
-        """One turn: fresh batches, gradients, one step of the optimiser."""
+    def play(self, given: Given) -> None:
+        """One turn: gradients of the next batches, one step of the optimiser."""
         for parameter in self.parameters:
             parameter.grad = None
+        lazily = self.turn % self.every == 0
+        self.turn += 1
         for batch in range(self.accumulate):
-            batches = next(feed)
+            arguments = next(given)
             with self.autocast, self._alone(batch):
-                terms = self.objective(batches)
+                terms = self.terms(arguments, lazily)
             if not terms or tuple(terms) != self.history.names:
                 self._meet(terms)
             values = [term.float() for term in terms.values()]

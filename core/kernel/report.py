@@ -102,9 +102,11 @@ class Log:
     def _rows(self, player: Player, window: Window, turn: int) -> str:
         """The rows of the batches of a turn: those that hold non-finite values, or all."""
         steps, own = divmod(turn, player.phase.turns)
-        before = self.players[: self.players.index(player)]
-        whole = sum(other.phase.turns for other in self.players)
-        turns = (self.read + steps) * whole + sum(other.phase.turns for other in before) + own
+        turns = self.read + steps
+        if self.stage.shared is None:
+            before = self.players[: self.players.index(player)]
+            whole = sum(other.phase.turns for other in self.players)
+            turns = turns * whole + sum(other.phase.turns for other in before) + own
         found: dict[str, list[int]] = {}
         wrong: dict[str, list[int]] = {}
         for i in range(player.accumulate):

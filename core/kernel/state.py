@@ -45,6 +45,8 @@ def fingerprint(
             found[f"{where}.optimizer"] = asdict(phase.optimizer)
             for field in ("turns", "clip", "ema"):
                 found[f"{where}.{field}"] = getattr(phase, field)
+            if phase.lazy is not None:
+                found[f"{where}.{phase.lazy.name}"] = phase.lazy.every
     for domain, column in table.columns.items():
         order = torch.stack([column.labels, column.rows]).long().numpy().tobytes()
         found[f"{domain}.items"] = len(column)

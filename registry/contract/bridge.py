@@ -186,11 +186,11 @@ def _objectives(bridge: Bridge, table: Table) -> None:
         for phase in stage.phases:
             where = f"{stage.name}/{phase.name}"
             _hold_still(bridge, phase)
-            terms = _terms(phase, phase.objective(batch), where)
+            terms = _terms(phase, phase.terms(stage.given(batch), True), where)
             loss = torch.stack([term.float() for term in terms.values()]).sum()
             loss.backward()
             with torch.autocast("cpu", torch.bfloat16):
-                _terms(phase, phase.objective(batch), f"{where} under bf16")
+                _terms(phase, phase.terms(stage.given(batch), True), f"{where} under bf16")
     _reached(bridge, stages)
 
 

@@ -77,13 +77,27 @@ class Bridge(Configurable, nn.Module, ABC):
     def stages(self) -> Sequence[Stage]:
         """How it learns: stages in order. Every trainable parameter is claimed by some phase."""
 
-    def sample(self, n: int, domains: Sequence[str]) -> dict[str, Signal]:
-        """Joint samples of the domains from the prior, n of each.
+    def prior(self, n: int) -> Code:
+        """n codes drawn from the prior over the common space, on the device of the weights.
+
+        Drawn by torch's global generator of the CPU, so that a seed gives the same codes on
+        every device.
 
         Raises:
             UnsupportedError: the bridge has no prior to sample from.
         """
-        raise UnsupportedError(f"the bridge {self.name!r} cannot sample from a prior")
+        raise UnsupportedError(
+            f"the bridge {self.name!r} has no prior to sample from; it only translates"
+        )
+
+    def sample(self, n: int, domains: Sequence[str]) -> dict[str, Signal]:
+        """Joint samples, n of each domain: what it makes of the same n draws of the prior.
+
+        Raises:
+            UnsupportedError: the bridge has no prior to sample from.
+        """
+        code = self.prior(n)
+        return {domain: self.decode(code, domain) for domain in domains}
 
     def style(self, reference: Signal, domain: str) -> Code:
         """The style of a reference, to hand to ``decode``.

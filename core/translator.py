@@ -12,6 +12,7 @@ from torch import Tensor
 from . import saved
 from .bridge import Bridge
 from .code import Code
+from .config import check_number
 from .errors import DataError, SettingError, TrainingError, UnknownNameError
 from .kernel import Kernel, Training
 from .kernel.events import Event, Interrupted, Progress
@@ -244,17 +245,57 @@ class Translator:
     ) -> list[Any]:
         """Items of the target on the way from one item of the source to another.
 
-        The way is ``sqrt(1 - p) a + sqrt(p) b`` in the common space, p from 0 to 1, which keeps
-        the variance of two independent normal vectors (Latent Domain Transfer sec. 4.3).
+        ``walk`` says which way that is.
         """
-        modality = self._modality(source)
-        ends = modality.collate([modality.load(first), modality.load(last)])
+        return self.walk(steps, [target], ends=(first, last), source=source)[target]
+
+    def walk(
+        self,
+        steps: int = 8,
+        domains: Sequence[str] | None = None,
+        *,
+        ends: tuple[Any, Any] | None = None,
+        source: str | None = None,
+        seed: int = 0,
+    ) -> dict[str, list[Any]]:
+        """What the domains make of a way through the common space: item k of each belongs together.
+
+        The way is ``sqrt(1 - p) a + sqrt(p) b``, p from 0 to 1, which keeps the variance of two
+        independent normal vectors (Latent Domain Transfer sec. 4.3).
+
+        Args:
+            steps: items in each domain, both ends among them, 2 or more.
+            domains: their names; all when not given.
+            ends: two items of ``source`` to go between; two draws of the prior when not given.
+            source: the domain of ``ends``.
+            seed: of the draws.
+
+        Raises:
+            UnsupportedError: no ends are given, and the bridge has no prior.
+            SettingError: fewer than 2 steps; ends without their source, or a source without ends.
+            UnknownNameError: no such domain.
+            DataError: an end cannot be used.
+        """
+        check_number("walk", "steps", steps, 2, integer=True)
+        if (ends is None) != (source is None):
+            raise SettingError(
+                f"walk: ends and source go together, not ends={ends!r} with source={source!r}"
+            )
         self._require_trained()
-        with torch.no_grad():
-            a, b = self.bridge.encode(ends.to(self._device()), source).tokens
-            p = torch.linspace(0, 1, steps, device=a.device)[:, None, None]
-            made = self.bridge.decode(Code((1 - p).sqrt() * a + p.sqrt() * b), target)
-        return self._modality(target).split(made.to("cpu"))
+        names = list(domains or self.domains)
+        for name in names:
+            self._modality(name)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(seed)
+            if ends is not None and source is not None:
+                modality = self._modality(source)
+                signal = modality.collate([modality.load(end) for end in ends])
+                code = self.bridge.encode(signal.to(self._device()), source)
+            else:
+                code = self.bridge.prior(2)
+            way = _between(code, steps)
+            made = {name: self.bridge.decode(way, name).to("cpu") for name in names}
+        return {name: self.domains[name].split(made[name]) for name in names}
 
     def evaluate(
         self,
@@ -356,3 +397,11 @@ class Translator:
     def _require_trained(self) -> None:
         if not self.connected:
             raise SettingError("this translator has no weights yet; call fit, or Translator.load")
+
+
+def _between(code: Code, steps: int) -> Code:
+    """Codes on the way from the first to the second of two; where either has a token, they do."""
+    a, b = code.tokens
+    p = torch.linspace(0, 1, steps, device=a.device)[:, None, None]
+    mask = None if code.mask is None else code.mask.any(0).expand(steps, -1)
+    return Code((1 - p).sqrt() * a + p.sqrt() * b, mask)

@@ -150,9 +150,8 @@ class Swap(Bridge):
         self.check_domain(domain)
         return self.exits[domain](code)
 
-    def sample(self, n: int, domains: Sequence[str]) -> dict[str, Signal]:
-        code = Code(torch.randn(n, 1, self.width))
-        return {domain: self.decode(code, domain) for domain in domains}
+    def prior(self, n: int) -> Code:
+        return Code(torch.randn(n, 1, self.width))
 
     def stages(self) -> Sequence[Stage]:
         draws = [Draw("all", tuple(self.domains), 8, "aligned", labelled=True)]

@@ -255,11 +255,10 @@ class BridgingVAE(Bridge):
             self.shared.decode(shared, self._index(domain, len(shared), shared.device))
         )
 
-    def sample(self, n: int, domains: Sequence[str]) -> dict[str, Signal]:
-        """The domains' readings of the same n draws of z' ~ N(0, I)."""
+    def prior(self, n: int) -> Code:
+        """n draws of z' ~ N(0, I)."""
         device = next(self.shared.parameters()).device
-        code = Code.of(torch.randn(n, self.width).to(device))
-        return {domain: self.decode(code, domain) for domain in domains}
+        return Code.of(torch.randn(n, self.width).to(device))
 
     # -- training -------------------------------------------------------------------
     def stages(self) -> list[Stage]:

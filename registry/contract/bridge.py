@@ -137,6 +137,7 @@ def _abilities(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
     """Each ability is there and right, or refused by ``UnsupportedError``."""
     names = list(signals)
     try:
+        _prior(bridge, signals)
         drawn = bridge.sample(2, names)
     except UnsupportedError:
         pass
@@ -150,6 +151,22 @@ def _abilities(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
             continue
         made = bridge.decode(bridge.encode(signal, name), name, style)
         expect(len(made) == len(signal), f"{len(signal)} items decoded in a style", len(made))
+
+
+def _prior(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
+    torch.manual_seed(0)
+    code = bridge.prior(2)
+    expect(isinstance(code, Code), "a Code from prior", type(code).__name__)
+    first, signal = next(iter(signals.items()))
+    wanted = [2, bridge.encode(signal[:1], first).tokens.shape[2]]
+    found = [len(code), code.tokens.shape[2]]
+    expect(found == wanted, f"2 codes as wide as encode's from prior, {wanted}", found)
+    check_finite(code.tokens, "a draw of the prior")
+    torch.manual_seed(0)
+    check_same(bridge.prior(2).tokens, code.tokens, "the same draws of the prior from a seed")
+    for name in signals:
+        made = bridge.decode(code, name)
+        expect(len(made) == 2, f"2 items of {name!r} decoded from the prior", len(made))
 
 
 def _stages(bridge: Bridge, domains: Mapping[str, Modality]) -> None:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 
 import pytest
 import torch
 
-from transmodal.core.bridge import Needs
+from transmodal.core.bridge import Bridge, Needs
 from transmodal.core.bridges.bridging_vae import BridgingVAE
+from transmodal.core.code import Code
 from transmodal.core.errors import (
     CheckpointError,
     DataError,
     SettingError,
     TrainingError,
     UnknownNameError,
+    UnsupportedError,
 )
 from transmodal.core.kernel.events import Progress
 from transmodal.core.latents.vae import VAE
 from transmodal.core.records import Records
 from transmodal.core.stage import UNLABELLED
 from transmodal.core.table import Memory, Table
-from transmodal.core.translator import Translator
+from transmodal.core.translator import Translator, _between
 
 from toys import Dots, Swap, dots, table
 
@@ -73,6 +76,57 @@ def test_sampling_embedding_interpolation(trained):
     torch.testing.assert_close(way[0], ends[0])
     torch.testing.assert_close(way[-1], ends[1])
     assert len(way) == 6
+
+
+def test_a_walk_through_the_prior_shows_all_domains_at_once(trained):
+    made = trained.walk(5, seed=3)
+    assert {domain: len(items) for domain, items in made.items()} == {"a": 5, "b": 5}
+    torch.manual_seed(3)
+    first, last = trained.bridge.prior(2).tokens
+    for domain in "ab":
+        for k, item in enumerate(made[domain]):
+            angle = math.asin(math.sqrt(k / 4))  # sqrt(1 - p) and sqrt(p) are a cosine and a sine
+            code = Code((math.cos(angle) * first + math.sin(angle) * last)[None])
+            torch.testing.assert_close(item, trained.bridge.decode(code, domain).values[0].detach())
+    assert torch.equal(trained.walk(5, ["b"], seed=3)["b"][2], made["b"][2])
+    assert not torch.equal(trained.walk(5, seed=4)["a"][0], made["a"][0])
+
+
+def test_a_walk_between_items_is_an_interpolation_into_every_domain(trained):
+    values, _ = dots(2)
+    made = trained.walk(4, ends=(values[0], values[1]), source="a")
+    for domain in "ab":
+        there = trained.interpolate(values[0], values[1], "a", domain, steps=4)
+        assert torch.equal(torch.stack(made[domain]), torch.stack(there))
+
+
+def test_a_walk_keeps_the_tokens_that_either_end_has():
+    code = Code(torch.ones(2, 3, 1), torch.tensor([[True, False, False], [True, True, False]]))
+    way = _between(code, 4)
+    assert way.tokens.shape == (4, 3, 1)
+    assert way.mask is not None and way.mask.tolist() == [[True, True, False]] * 4
+
+
+def test_walking_and_the_random_state_of_others(trained):
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    trained.walk(3, seed=1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+class NoPrior(Swap):
+    prior = Bridge.prior
+
+
+def test_a_bridge_without_a_prior_only_translates():
+    translator = Translator({"a": Dots(), "b": Dots()}, NoPrior())
+    translator.connect()
+    for draw in (translator.walk, lambda: translator.sample(2)):
+        with pytest.raises(UnsupportedError, match="'swap' has no prior to sample from; it only"):
+            draw()
+    item = torch.zeros(6)
+    assert len(translator.walk(3, ends=(item, item), source="a")["b"]) == 3
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_others():
@@ -156,6 +210,10 @@ def test_a_folder_that_cannot_be_written(trained, tmp_path):
         (lambda t: t.translate([torch.zeros(6)], "a", "z"), UnknownNameError, "joins a, b"),
         (lambda t: t.translate([torch.zeros(6)], "z", "a"), UnknownNameError, "no domain 'z'"),
         (lambda t: t.sample(1, ["z"]), UnknownNameError, "no domain 'z'"),
+        (lambda t: t.walk(3, ["z"]), UnknownNameError, "no domain 'z'"),
+        (lambda t: t.walk(1), SettingError, "walk: steps must be a whole number >= 2, not 1"),
+        (lambda t: t.walk(source="a"), SettingError, "ends and source go together, not ends=None"),
+        (lambda t: t.walk(ends=(0, 0)), SettingError, "ends and source go together"),
         (lambda t: t.connect(), SettingError, "connected already"),
         (lambda t: t.bridge.style(None, "a"), Exception, "has no styles"),
     ],

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from transmodal.core.bridge import Bridge
 from transmodal.core.code import Code
 from transmodal.core.errors import PluginError
 from transmodal.core.signal import Signal
@@ -20,6 +21,7 @@ from toys import Dots, Swap, table
 
 DOMAINS = {"a": Dots(), "b": Dots()}
 TABLE = table("a", "b")
+UNSEEDED = torch.Generator()
 
 
 def broken(**changes: Any) -> Swap:
@@ -50,6 +52,10 @@ def building(change: Callable[[Swap], None]) -> dict[str, Any]:
 
 def secret(bridge: Swap) -> None:
     bridge.noise = [torch.randn(6)]  # type: ignore[assignment]
+
+
+def unseeded(n: int) -> Tensor:
+    return torch.randn(n, 1, 4, generator=UNSEEDED)
 
 
 def spare(bridge: Swap) -> None:
@@ -99,6 +105,11 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
         "UnknownNameError from decode, found Signal",
         {"decode": lambda s, c, d, style=None: s.exits[d if d in s.exits else "a"](c)},
     ),
+    ("sample and style", "a Code from prior", {"prior": lambda s, n: torch.randn(n, 1, 4)}),
+    ("sample and style", "2 codes as wide", {"prior": lambda s, n: Code(torch.randn(n, 1, 5))}),
+    ("sample and style", "2 codes as wide", {"prior": lambda s, n: Code(torch.randn(1, 1, 4))}),
+    ("sample and style", "finite", {"prior": lambda s, n: Code(torch.randn(n, 1, 4) / 0)}),
+    ("sample and style", "same draws", {"prior": lambda s, n: Code(unseeded(n))}),
     ("sample and style", "2 samples of each", {"sample": lambda s, n, d: {}}),
     ("sample and style", "no error, found TypeError", {"sample": lambda s, n, d: None + 1}),
     ("sample and style", "no error", {"style": lambda s, x, d: s.no_such}),
@@ -147,6 +158,10 @@ def test_a_good_bridge_passes_and_stays_unconnected() -> None:
     bridge = Swap(width=3)
     check_bridge(bridge, DOMAINS, TABLE)
     assert bridge.domains == {} and not list(bridge.parameters())
+
+
+def test_a_bridge_without_a_prior_passes() -> None:
+    check_bridge(broken(prior=Bridge.prior), DOMAINS, TABLE)
 
 
 def test_prepared_tables_are_drawn_from() -> None:

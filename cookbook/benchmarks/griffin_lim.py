@@ -38,8 +38,8 @@ def main(rounds: int, wav: Path | None, out: Path | None) -> None:
     import librosa
     import torch
 
-    from transmodal.plugins.speech.files import read_sound
-    from transmodal.plugins.speech.inversion import griffin_lim
+    from transmodal.core.sound.files import read_sound
+    from transmodal.core.sound.phase import griffin_lim
 
     torch.set_num_threads(1)
     wave = read_sound(wav, RATE).numpy()[: RATE * SECONDS] if wav else voice()

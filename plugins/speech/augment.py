@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...core.signal import Signal
-from .mel import Mel
+from ...core.sound.mel import Mel
 
 TEMPO = 0.15  # log ratio of the frame rate
 SHIFT = 0.05  # of the window

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...core.signal import Signal
-from .mel import DECIBELS, Mel
+from ...core.sound.mel import DECIBELS, Mel
 
 
 def _both(made: Signal, real: Signal) -> tuple[Tensor, Tensor, Tensor]:

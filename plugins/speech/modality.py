@@ -18,10 +18,10 @@ from ...core.config import check_number
 from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
+from ...core.sound.files import FORMATS, read_sound, resample, trim, write_sound
+from ...core.sound.mel import Mel
+from ...core.sound.phase import invert
 from .augment import augment
-from .files import FORMATS, read_sound, resample, trim, write_sound
-from .inversion import invert
-from .mel import Mel
 from .metrics import log_mel_distance, mel_cepstral_distance, pitch, spectral_convergence
 from .picture import spectrogram_picture
 from .subnets import SpeechDiscriminator, SpeechGenerator, SpeechPrenet

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transmodal.plugins.speech.inversion import griffin_lim, invert, magnitudes
-from transmodal.plugins.speech.mel import FLOOR, SCALE, Mel
+from transmodal.core.sound.mel import FLOOR, SCALE, Mel
+from transmodal.core.sound.phase import griffin_lim, invert, magnitudes
 from transmodal.plugins.speech.modality import Speech
 
 
@@ -116,16 +116,16 @@ def test_griffin_lim_converges_as_librosas(n_fft: int, hop: int) -> None:
 def test_one_step_of_griffin_lim_is_librosas() -> None:
     """From the same phases (zero) the wave agrees sample by sample."""
     magnitude = np.abs(librosa.stft(voice(8000, 0.4), n_fft=256, hop_length=64))
-    from transmodal.plugins.speech import inversion
+    from transmodal.core.sound import phase
 
     window = torch.hann_window(256)
     ones = torch.ones(magnitude.T.shape, dtype=torch.complex64)
     wave = torch.zeros(1, (magnitude.shape[1] - 1) * 64 + 256)
-    inversion.overlap_add(window.square().expand(1, magnitude.shape[1], 256), wave)
+    phase.overlap_add(window.square().expand(1, magnitude.shape[1], 256), wave)
     inverse = torch.where(wave > 1e-30, wave, 1.0).reciprocal()
     target = torch.from_numpy(magnitude.T.copy())[None]
     for steps in (1, 5):
-        ours = inversion._iterate(target, ones, window, inverse, 64, steps, 0.5)
+        ours = phase._iterate(target, ones, window, inverse, 64, steps, 0.5)
         theirs = librosa.griffinlim(
             magnitude, n_iter=steps, hop_length=64, n_fft=256, momentum=0.5, init=None
         )
@@ -133,12 +133,12 @@ def test_one_step_of_griffin_lim_is_librosas() -> None:
 
 
 def test_an_answer_does_not_depend_on_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    from transmodal.plugins.speech import inversion
+    from transmodal.core.sound import phase
 
     magnitude = torch.rand(5, 20, 129)
     whole = griffin_lim(magnitude, 256, 64, 10)
-    monkeypatch.setattr(inversion, "CHUNK", 2 * 20 * 129)
-    monkeypatch.setattr(inversion, "BLOCK", 2 * 7 * 129)
+    monkeypatch.setattr(phase, "CHUNK", 2 * 20 * 129)
+    monkeypatch.setattr(phase, "BLOCK", 2 * 7 * 129)
     assert torch.allclose(griffin_lim(magnitude, 256, 64, 10), whole, atol=1e-4)
     assert torch.allclose(griffin_lim(magnitude[3:4], 256, 64, 10), whole[3:4], atol=1e-4)
     assert griffin_lim(magnitude[:0], 256, 64).shape == (0, 19 * 64)

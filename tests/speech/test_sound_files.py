@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from transmodal.core.errors import MediaError
-from transmodal.plugins.speech import files
+from transmodal.core.sound import files
 from transmodal.plugins.speech.modality import Speech
 
 RATE = 8000

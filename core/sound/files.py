@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...core.errors import MediaError
+from ..errors import MediaError
 
 MAX_BYTES = 256 << 20  # of a file
 MAX_SECONDS = 600.0  # of a clip

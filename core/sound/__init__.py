@@ -1,0 +1,1 @@
+"""Sound, shared by the modalities one hears: log-mel spectrograms, phases, files."""

@@ -11,10 +11,37 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..config import check_number
+from ..errors import SettingError
+
 FLOOR = 1e-5  # power added to every mel bin, for a window of 512
 DECIBELS = 75.0  # what one unit of the normalised scale stands for
 SCALE = DECIBELS * math.log(10) / 10  # the same in nepers of power
 LOW = math.log(FLOOR)
+
+
+def mel_settings(
+    owner: str, sample_rate: int, n_fft: int | None, hop: int | None, mels: int | None
+) -> tuple[int, int, int]:
+    """n_fft, hop and mels, what is None chosen for the sample rate.
+
+    By default n_fft is the power of two from 40 ms up, hop a quarter of n_fft, and there are
+    40 mels up to 8 kHz, 80 above (n_fft / 8 at most).
+
+    Raises:
+        SettingError: naming the owner; one of the wrong type or out of its range.
+    """
+    if n_fft is None:
+        n_fft = 2 ** math.ceil(math.log2(0.04 * sample_rate))
+    check_number(owner, "n_fft", n_fft, 64, 8192, integer=True)
+    hop = n_fft // 4 if hop is None else hop
+    check_number(owner, "hop", hop, 1, n_fft // 2, integer=True)
+    if n_fft % 2 or n_fft % hop:
+        raise SettingError(f"{owner}: n_fft ({n_fft}) must be even and a multiple of hop ({hop})")
+    if mels is None:
+        mels = min(40 if sample_rate <= 8000 else 80, n_fft // 8)
+    check_number(owner, "mels", mels, 8, n_fft // 8, integer=True)
+    return n_fft, hop, mels
 
 
 class Mel:

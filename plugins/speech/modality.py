@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,18 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ...core.arrays import to_tensor
 from ...core.config import check_number
-from ...core.errors import DataError, SettingError
+from ...core.errors import DataError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
 from ...core.sound.files import FORMATS, read_sound, resample, trim, write_sound
-from ...core.sound.mel import Mel
+from ...core.sound.mel import Mel, mel_settings
 from ...core.sound.phase import invert
+from ...core.sound.picture import spectrogram_picture
+from ...core.sound.waves import waveform
 from .augment import augment
 from .metrics import log_mel_distance, mel_cepstral_distance, pitch, spectral_convergence
-from .picture import spectrogram_picture
-from .subnets import SpeechDiscriminator, SpeechGenerator, SpeechPrenet
+from .subnets import JointDiscriminator, SpeechDiscriminator, SpeechGenerator, SpeechPrenet
 
 SILENT = 1e-4  # peak amplitude (-80 dB) of a clip that holds nothing
 QUIET = 0.08  # a frame with no bin above this (6 dB over the floor) is silence to ``split``
@@ -73,18 +72,7 @@ class Speech(Modality):
     ) -> None:
         check_number("speech", "sample_rate", sample_rate, 4000, 48000, integer=True)
         check_number("speech", "seconds", seconds, 0.1, 60)
-        if n_fft is None:
-            n_fft = 2 ** math.ceil(math.log2(0.04 * sample_rate))
-        check_number("speech", "n_fft", n_fft, 64, 8192, integer=True)
-        hop = n_fft // 4 if hop is None else hop
-        check_number("speech", "hop", hop, 1, n_fft // 2, integer=True)
-        if n_fft % 2 or n_fft % hop:
-            raise SettingError(
-                f"speech: n_fft ({n_fft}) must be even and a multiple of hop ({hop})"
-            )
-        if mels is None:
-            mels = min(40 if sample_rate <= 8000 else 80, n_fft // 8)
-        check_number("speech", "mels", mels, 8, n_fft // 8, integer=True)
+        n_fft, hop, mels = mel_settings("speech", sample_rate, n_fft, hop, mels)
         if trim is not None:
             check_number("speech", "trim", trim, 1, 120)
         check_number("speech", "augmentation", augmentation, 0, 3)
@@ -157,28 +145,7 @@ class Speech(Modality):
 
     def _wave(self, item: Any, i: int) -> Tensor:
         """One item as a float waveform, checked."""
-        if isinstance(item, tuple) and len(item) == 2:
-            item, rate = item
-            if rate != self.sample_rate:
-                raise DataError(
-                    f"speech: item {i} is at {rate} Hz, not {self.sample_rate} Hz; resample it "
-                    "(Speech.resample), or set sample_rate to what the data has"
-                )
-        wave = to_tensor(item, f"speech: item {i} is no waveform")
-        if wave.ndim != 1:
-            raise DataError(
-                f"speech: item {i} has shape {tuple(wave.shape)}, not (t,); average its channels"
-            )
-        if len(wave) == 0:
-            raise DataError(f"speech: item {i} is empty; leave it out")
-        if wave.dtype == torch.int16:
-            return wave.float() / 32768
-        if not wave.is_floating_point():
-            raise DataError(f"speech: item {i} is {wave.dtype}; give int16 or floats in [-1, 1]")
-        wave = wave.float()
-        if not bool(wave.isfinite().all()):
-            raise DataError(f"speech: item {i} has samples that are NaN or infinite; leave it out")
-        return wave
+        return waveform(item, i, self.name, self.sample_rate)
 
     def _prepared(self, item: Any, i: int) -> Tensor:
         """One item trimmed, and scaled or checked against [-1, 1]."""
@@ -236,6 +203,9 @@ class Speech(Modality):
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
         return SpeechDiscriminator((self.frames, self.mels), condition)
+
+    def joint_discriminator(self, count: int) -> nn.Module:
+        return JointDiscriminator((self.frames, self.mels), count)
 
     # -- learning -----------------------------------------------------------
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:

@@ -1,0 +1,104 @@
+"""The audio's ends: convolutional over the picture of one window, every item on its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...core.code import Code
+from ...core.errors import DataError
+from ...core.signal import Signal
+from ...core.subnets import ConvCritic, ConvDecoder, ConvPrenet, Plan, squash
+
+
+class Picture(nn.Module):
+    """``Signal`` -> its values ``[b 1 h w]``; black is the background, or silence.
+
+    Raises:
+        DataError: values of another shape.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, signal: Signal) -> Tensor:
+        values = signal.values
+        if values.ndim != 4 or values.shape[1:] != (1, *self.size):
+            h, w = self.size
+            raise DataError(f"an audio signal is [b 1 {h} {w}], not {tuple(values.shape)}")
+        return values
+
+
+class Squashed(nn.Module):
+    """Logits -> ``Signal`` in [0, 1], float32 under any autocast."""
+
+    def forward(self, x: Tensor) -> Signal:
+        return Signal(squash(x))
+
+
+class AudioPrenet(nn.Module):
+    """``Signal`` ``[b 1 h w]`` -> ``Code``: one token, or n = positions of the innermost map."""
+
+    def __init__(self, size: tuple[int, int], width: int, pooled: bool) -> None:
+        super().__init__()
+        plan = Plan(1, size)
+        h, w = plan.sizes[-1]
+        self.picture = Picture(size)
+        self.net = ConvPrenet(plan, width, 1 if pooled else h * w)
+
+    def forward(self, signal: Signal) -> Code:
+        return Code(self.net(self.picture(signal)))
+
+
+class AudioGenerator(nn.Module):
+    """``Code`` -> ``Signal`` ``[b 1 h w]`` in [0, 1], float32 under any autocast."""
+
+    def __init__(self, size: tuple[int, int], width: int, condition: int) -> None:
+        super().__init__()
+        plan = Plan(1, size)
+        h, w = plan.sizes[-1]
+        self.net = ConvDecoder(plan, width, condition, n=h * w, stage=len(plan.strides))
+        self.squashed = Squashed()
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """In order, from a code of one token to the signal."""
+        *inner, last = self.net.layers
+        return [*inner, nn.Sequential(last, self.squashed)]
+
+    def forward(self, code: Code, condition: Code | None = None) -> Signal:
+        made: Signal = self.squashed(self.net(code, condition))
+        return made
+
+
+class AudioDiscriminator(nn.Module):
+    """``Signal`` (and a condition ``Code``) -> logits ``[b]``."""
+
+    def __init__(self, size: tuple[int, int], condition: int) -> None:
+        super().__init__()
+        self.picture = Picture(size)
+        self.net = ConvCritic(Plan(1, size), condition)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """In order, from the signal to features ``[b d]``, the last but one, to logits."""
+        first, *rest = self.net.layers
+        return [nn.Sequential(self.picture, first), *rest]
+
+    def forward(self, signal: Signal, condition: Code | None = None) -> Tensor:
+        logits: Tensor = self.net(self.picture(signal), condition)
+        return logits
+
+
+class JointDiscriminator(nn.Module):
+    """``count`` signals, laid upon each other as channels, -> logits ``[b]``."""
+
+    def __init__(self, size: tuple[int, int], count: int) -> None:
+        super().__init__()
+        self.picture = Picture(size)
+        self.net = ConvCritic(Plan(count, size), 0)
+
+    def forward(self, *signals: Signal) -> Tensor:
+        logits: Tensor = self.net(torch.cat([self.picture(x) for x in signals], 1))
+        return logits

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .config import Configurable
+from .errors import UnsupportedError
 from .signal import Signal
 
 Metric = Callable[[Signal, Signal], float]
@@ -117,6 +118,18 @@ class Modality(Configurable, ABC):
         Args:
             condition: width of a ``Code`` given as second argument; 0 for none.
         """
+
+    def joint_discriminator(self, count: int) -> nn.Module:
+        """A module from ``count`` signals, laid upon each other, to logits ``[b]``.
+
+        For bridges that judge domains of one structure together.
+
+        Raises:
+            UnsupportedError: this modality's signals cannot be laid upon each other.
+        """
+        raise UnsupportedError(
+            f"the modality {self.name!r} has no discriminator of signals laid upon each other"
+        )
 
     # -- learning -----------------------------------------------------------
     @abstractmethod

@@ -56,35 +56,3 @@ def labelled_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     # A clamped count instead of a branch: no look at the device's data.
     total = F.cross_entropy(logits.float(), labels, ignore_index=-1, reduction="sum")
     return total / (labels >= 0).sum().clamp(min=1)
-
-
-def real_or_made(real: Tensor, made: Tensor) -> Tensor:
-    """The discriminator's loss: ``-log D(real) - log(1 - D(made))`` on logits, a scalar.
-
-    Source: Goodfellow et al. 2014, Eq. 1.
-
-    Args:
-        real, made: logits ``[b]``.
-    """
-    return F.softplus(-real.float()).mean() + F.softplus(made.float()).mean()
-
-
-def non_saturating(made: Tensor) -> Tensor:
-    """The generator's loss ``-log D(made)`` on logits ``[b]``, a scalar.
-
-    Source: Goodfellow et al. 2014, sec. 3.
-    """
-    return F.softplus(-made.float()).mean()
-
-
-def gradient_penalty(logits: Tensor, inputs: Tensor) -> Tensor:
-    """R1: ``E ||grad_x D(x)||^2`` on real x, a scalar, without the factor 1/2.
-
-    Source: Mescheder et al. 2018, Eq. 9 (whose gamma/2 is left to the weight).
-
-    Args:
-        logits: ``[b]`` of inputs.
-        inputs: ``[b ...]`` that require gradients.
-    """
-    (slope,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
-    return slope.float().square().flatten(1).sum(1).mean()

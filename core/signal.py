@@ -58,10 +58,24 @@ class Signal:
 
     @staticmethod
     def cat(signals: Sequence[Signal]) -> Signal:
-        """Join batches of one domain end to end. Values must agree past axis 0."""
+        """Join batches of one domain end to end, those of fewer steps padded with zeros.
+
+        Raises:
+            DataError: none is given, or some have lengths and others not.
+        """
         if not signals:
             raise DataError("cannot join zero signals; give at least one")
-        lengths = None
-        if signals[0].lengths is not None:
-            lengths = torch.cat([s.lengths for s in signals if s.lengths is not None])
-        return Signal(torch.cat([s.values for s in signals]), lengths)
+        lengths = [s.lengths for s in signals if s.lengths is not None]
+        values = [s.values for s in signals]
+        if not lengths:
+            return Signal(torch.cat(values))
+        if len(lengths) < len(signals):
+            raise DataError("cannot join signals with lengths and signals without")
+        longest = max(v.shape[1] for v in values)
+        padded = [
+            v
+            if v.shape[1] == longest
+            else torch.cat([v, v.new_zeros(len(v), longest - v.shape[1], *v.shape[2:])], 1)
+            for v in values
+        ]
+        return Signal(torch.cat(padded), torch.cat(lengths))

@@ -113,46 +113,114 @@ class Plan:
         self.features = [channels] + [min(WIDEST, base << i) for i in range(len(self.strides))]
 
 
+class Down(nn.Module):
+    """``[b c h w]`` -> ``[b d h/rows w/columns]``: a 3x3 convolution and a (leaky) ReLU."""
+
+    def __init__(self, c: int, d: int, stride: tuple[int, int], slope: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(c, d, 3, stride, 1)
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x.contiguous(memory_format=torch.channels_last))
+        return F.leaky_relu_(x, self.slope) if self.slope else F.relu_(x)
+
+
 class ConvEncoder(nn.Module):
     """A picture ``[b c h w]`` -> its innermost map ``[b C h' w']``.
 
-    A 3x3 convolution and a (leaky) ReLU for each stage of the plan; no norm.
+    A ``Down`` for each stage of the plan; no norm.
     """
 
     def __init__(self, plan: Plan, slope: float = 0.0) -> None:
         super().__init__()
         self.features = plan.features[-1]
         pairs = zip(plan.features, plan.features[1:], plan.strides, strict=False)
-        self.layers = nn.ModuleList(nn.Conv2d(c, d, 3, stride, 1) for c, d, stride in pairs)
-        self.slope = slope
+        self.layers = nn.ModuleList(Down(c, d, stride, slope) for c, d, stride in pairs)
         he(self, slope)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
-            x = F.leaky_relu_(layer(x), self.slope) if self.slope else F.relu_(layer(x))
+            x = layer(x)
         return x
+
+
+class Mean(nn.Module):
+    """A code -> features ``[b hidden]``: a linear layer on the mean token, and ReLU."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, hidden)
+
+    def forward(self, code: Code) -> Tensor:
+        return F.relu_(self.linear(mean_token(code)))
+
+
+class Map(nn.Module):
+    """Features ``[b hidden]`` -> the innermost map ``[b C h w]``, by a linear layer."""
+
+    def __init__(self, hidden: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.linear = nn.Linear(hidden, math.prod(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)
+        return x.view(len(x), *self.shape)
+
+    def extra_repr(self) -> str:
+        return f"shape={self.shape}"
 
 
 class Up(nn.Module):
     """``[b c h w]`` -> ``[b d h*rows w*columns]`` cut to ``size``: the way back of one stage.
 
-    A convolution at the small size makes the rows * columns pixels of each position (Shi et
-    al. 2016), which costs a quarter of convolving at the large size.
+    Its input is evened where it is the first (see ``even``), else rectified. A convolution at
+    the small size then makes the rows * columns pixels of each position (Shi et al. 2016),
+    which costs a quarter of convolving at the large size.
     """
 
-    def __init__(self, c: int, d: int, stride: tuple[int, int], size: tuple[int, int]) -> None:
+    def __init__(
+        self, c: int, d: int, stride: tuple[int, int], size: tuple[int, int], first: bool
+    ) -> None:
         super().__init__()
-        self.stride, self.size = stride, size
+        self.stride, self.size, self.first = stride, size, first
         self.conv = nn.Conv2d(c, d * stride[0] * stride[1], 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         rows, columns = self.stride
-        x = self.conv(x)
+        x = even(x) if self.first else F.relu(x)
+        x = self.conv(x.contiguous(memory_format=torch.channels_last))
         b, _, h, w = x.shape
         x = x.view(b, -1, rows, columns, h, w).permute(0, 1, 4, 2, 5, 3)
         x = x.reshape(b, -1, h * rows, w * columns)
         return x[:, :, : self.size[0], : self.size[1]]
+
+    def extra_repr(self) -> str:
+        return f"stride={self.stride}, size={self.size}, first={self.first}"
+
+
+class Render(nn.Module):
+    """A few features at full size ``[b w h w]`` -> pictures ``[b c h w]``, not yet squashed.
+
+    A tanh, then two small convolutions: a pixel depends on its neighbourhood alone.
+
+    Args:
+        waist: features that come in.
+        channels: of the picture.
+        hidden: features between the convolutions.
+    """
+
+    def __init__(self, waist: int, channels: int, hidden: int = 16) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(waist, hidden, 5, 1, 2)
+        self.last = nn.Conv2d(hidden, channels, 3, 1, 1)
+        he(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.tanh(x).contiguous(memory_format=torch.channels_last)
+        made: Tensor = self.last(F.relu_(self.first(x)))
+        return made
 
 
 class ConvDecoder(nn.Module):
@@ -178,16 +246,14 @@ class ConvDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.plan, self.condition, self.n, self.stage = plan, condition, n, stage
-        h, w = plan.sizes[-1]
-        inner = plan.features[-1]
-        self.vector = nn.Sequential(
-            nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, inner * h * w)
-        )
+        self.mean = Mean(width, hidden)
+        self.map = Map(hidden, (plan.features[-1], *plan.sizes[-1]))
         here = plan.sizes[stage]
         self.place = nn.Linear(width, plan.features[stage] * (here[0] * here[1] // n))
+        last = len(plan.strides) - 1
         self.ups = nn.ModuleList(
-            Up(plan.features[i + 1], plan.features[i], plan.strides[i], plan.sizes[i])
-            for i in reversed(range(len(plan.strides)))
+            Up(plan.features[i + 1], plan.features[i], plan.strides[i], plan.sizes[i], i == last)
+            for i in range(last, -1, -1)
         )
         he(self)
         nn.init.xavier_normal_(self.ups[-1].conv.weight)  # type: ignore[union-attr,arg-type]
@@ -195,10 +261,14 @@ class ConvDecoder(nn.Module):
         if condition:
             self.films.extend(nn.Linear(condition, 2 * f) for f in plan.features[:0:-1])
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        """In order, what an unconditional code of one token passes."""
+        return [self.mean, self.map, *self.ups]
+
     def forward(self, code: Code, condition: Code | None = None) -> Tensor:
         style = check_condition(condition, self.condition)
-        h, w = self.plan.sizes[-1]
-        x: Tensor = self.vector(mean_token(code)).view(len(code), -1, h, w)
+        x: Tensor = self.map(self.mean(code))
         last = len(self.ups)
         for i, up in enumerate(self.ups):
             if last - i == self.stage and code.tokens.shape[1] == self.n:
@@ -206,8 +276,7 @@ class ConvDecoder(nn.Module):
             if style is not None:
                 scale, shift = self.films[i](style)[:, :, None, None].chunk(2, 1)
                 x = x * (1 + scale) + shift
-            x = F.relu(x) if i else even(x)
-            x = up(x.contiguous(memory_format=torch.channels_last))
+            x = up(x)
         return x
 
     def places(self, code: Code) -> Tensor:
@@ -255,6 +324,30 @@ class ConvPrenet(nn.Module):
         return tokens if self.place is None else tokens + self.place
 
 
+class Flat(nn.Module):
+    """A map ``[b C h w]`` -> features ``[b d]``: a linear layer and a leaky ReLU."""
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, hidden)
+        nn.init.kaiming_normal_(self.linear.weight, 0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.linear(x.flatten(1)), 0.2)
+
+
+class Logit(nn.Module):
+    """Features ``[b d]`` -> logits ``[b]`` in float32."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.linear(x)
+        return logits[:, 0].float()
+
+
 class ConvCritic(nn.Module):
     """A picture, and a condition where it was built for one, -> logits ``[b]`` in float32.
 
@@ -267,15 +360,19 @@ class ConvCritic(nn.Module):
         self.condition = condition
         self.encoder = ConvEncoder(plan, slope=0.2)
         h, w = plan.sizes[-1]
-        self.flat = nn.Linear(self.encoder.features * h * w, hidden)
-        self.logit = nn.Linear(hidden, 1)
+        self.flat = Flat(self.encoder.features * h * w, hidden)
+        self.logit = Logit(hidden)
         self.project = nn.Linear(condition, hidden, bias=False) if condition else None
-        nn.init.kaiming_normal_(self.flat.weight, 0.2)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """In order, what a picture passes where there is no condition."""
+        return [*self.encoder.layers, self.flat, self.logit]
 
     def forward(self, x: Tensor, condition: Code | None = None) -> Tensor:
         style = check_condition(condition, self.condition)
-        x = F.leaky_relu(self.flat(self.encoder(x).flatten(1)), 0.2)
-        logits: Tensor = self.logit(x)[:, 0].float()
+        x = self.flat(self.encoder(x))
+        logits: Tensor = self.logit(x)
         if style is None or self.project is None:
             return logits
         match: Tensor = (self.project(style) * x).float().sum(1) / math.sqrt(x.shape[1])

@@ -10,4 +10,9 @@ hookimpl = pluggy.HookimplMarker("transmodal")
 @hookimpl
 def register_bridges() -> dict[str, str]:
     """Where each bridge of ``transmodal.core.bridges`` is."""
-    return {"bridging-vae": "transmodal.core.bridges.bridging_vae:BridgingVAE"}
+    where = "transmodal.core.bridges"
+    return {
+        "bridging-vae": f"{where}.bridging_vae:BridgingVAE",
+        "synchronizer": f"{where}.synchronizer:Synchronizer",
+        "weight-tying": f"{where}.weight_tying:WeightTying",
+    }

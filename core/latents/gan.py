@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..adversarial import gradient_penalty, non_saturating, real_or_made, steep
 from ..code import Code
 from ..errors import TrainingError
 from ..modality import Modality
-from ..objectives import gradient_penalty, non_saturating, real_or_made
 from ..signal import Signal
 from ..stage import UNLABELLED, Adam, Batch, Draw, Phase, Stage
 from ..table import Column, Memory
@@ -81,7 +81,7 @@ class GAN(LatentModel):
             real = given["items"].signals[domain]
             with torch.no_grad():
                 made = self.decode(noise(real))
-            real = Signal(real.values.detach().requires_grad_(), real.lengths)
+            real = steep(real)
             logits = self.critic(real)
             return {
                 "adversarial": real_or_made(logits, self.critic(made)),

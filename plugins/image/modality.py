@@ -17,7 +17,7 @@ from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
 from .files import FORMATS, read_picture, write_picture
-from .subnets import ImageDiscriminator, ImageGenerator, ImagePrenet
+from .subnets import ImageDiscriminator, ImageGenerator, ImagePrenet, JointDiscriminator
 from .warp import mirror, warp
 
 
@@ -37,6 +37,9 @@ class Image(Modality):
         flip: whether a mirrored picture is as good as the picture (garments, not digits);
             then ``augment`` mirrors every other one.
         std: of the Normal likelihood of a pixel.
+        waist: features of full size that the generator renders its picture from, locally; 0
+            for a generator without that narrow place. Domains whose generators are tied up to
+            it can differ in their looks only (weight tying wants 1 or 2).
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -54,6 +57,7 @@ class Image(Modality):
         augmentation: float = 1.0,
         flip: bool = False,
         std: float = 0.1,
+        waist: int = 0,
     ) -> None:
         sides = (size, size) if isinstance(size, int) else size
         if not isinstance(sides, tuple | list) or len(sides) != 2:
@@ -64,11 +68,13 @@ class Image(Modality):
         check_number("image", "background", background, 0, 1)
         check_number("image", "augmentation", augmentation, 0, 3)
         check_number("image", "std", std, 1e-3, 10)
+        check_number("image", "waist", waist, 0, 64, integer=True)
         self.size: tuple[int, int] = (sides[0], sides[1])
         self.channels = channels
         self.background = background
         self.augmentation, self.flip = augmentation, flip
         self.std = std
+        self.waist = waist
 
     # -- data ---------------------------------------------------------------
     def read(self, path: Path) -> Tensor:
@@ -145,10 +151,13 @@ class Image(Modality):
 
     def generator(self, width: int, *, condition: int = 0) -> nn.Module:
         """``Code`` -> ``Signal`` in [0, 1]; ``core.subnets.ConvDecoder`` says how tokens enter."""
-        return ImageGenerator(self.channels, self.size, width, condition)
+        return ImageGenerator(self.channels, self.size, width, condition, self.waist)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
         return ImageDiscriminator(self.channels, self.size, condition)
+
+    def joint_discriminator(self, count: int) -> nn.Module:
+        return JointDiscriminator(self.channels, self.size, count)
 
     # -- learning -----------------------------------------------------------
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:

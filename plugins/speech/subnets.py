@@ -60,6 +60,25 @@ class SpeechPrenet(nn.Module):
         return Code(tokens, frames < lengths[:, None])
 
 
+class Window(nn.Module):
+    """Logits ``[b 1 t f]`` -> ``Signal`` ``[b t f]`` in [0, 1], t the whole window."""
+
+    def forward(self, x: Tensor) -> Signal:
+        values = squash(x)[:, 0]
+        return Signal(values, torch.full((len(x),), values.shape[1], device=x.device))
+
+
+class Windowed(nn.Module):
+    """``Signal`` -> values ``[b 1 t f]`` in the window."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, signal: Signal) -> Tensor:
+        return window(signal, self.size)
+
+
 class SpeechGenerator(nn.Module):
     """``Code`` -> ``Signal`` ``[b t f]`` in [0, 1], t the whole window, float32 under any autocast.
 
@@ -75,6 +94,12 @@ class SpeechGenerator(nn.Module):
         plan = Plan(1, size, halve)
         self.n = plan.sizes[STAGES][0]
         self.net = ConvDecoder(plan, width, condition, n=self.n, stage=STAGES)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """In order, from a code of one token to the signal."""
+        *inner, last = self.net.layers
+        return [*inner, nn.Sequential(last, Window())]
 
     def forward(self, code: Code, condition: Code | None = None) -> Signal:
         values = squash(self.net(code, condition))[:, 0]
@@ -93,6 +118,25 @@ class SpeechDiscriminator(nn.Module):
         self.size = size
         self.net = ConvCritic(Plan(1, size), condition)
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        """In order, from the signal to features ``[b d]``, the last but one, to logits."""
+        first, *rest = self.net.layers
+        return [nn.Sequential(Windowed(self.size), first), *rest]
+
     def forward(self, signal: Signal, condition: Code | None = None) -> Tensor:
         logits: Tensor = self.net(window(signal, self.size), condition)
+        return logits
+
+
+class JointDiscriminator(nn.Module):
+    """``count`` signals, their windows laid upon each other as channels, -> logits ``[b]``."""
+
+    def __init__(self, size: tuple[int, int], count: int) -> None:
+        super().__init__()
+        self.size = size
+        self.net = ConvCritic(Plan(count, size), 0)
+
+    def forward(self, *signals: Signal) -> Tensor:
+        logits: Tensor = self.net(torch.cat([window(x, self.size) for x in signals], 1))
         return logits

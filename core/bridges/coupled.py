@@ -1,0 +1,248 @@
+"""Coupled GANs: what bridges have in common whose generators share one latent vector."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..adversarial import GAMES, augmented, diversity, gradient_penalty, steep
+from ..bridge import Bridge
+from ..code import Code
+from ..config import check_choice, check_number
+from ..errors import SettingError
+from ..latents.inversion import invert_from
+from ..latents.prior import Prior
+from ..latents.reach import require_reached, squared_error
+from ..latents.searches import search_named
+from ..signal import Signal
+from ..stage import Adam, Batch, Batches, Draw, Lazy, Phase, Stage
+from ..table import Table
+
+Signals = dict[str, Signal]
+
+
+class CoupledGANs(Bridge):
+    """One latent vector z drives the generators of all domains; each faces a critic.
+
+    The common space is that of z: ``decode`` is a domain's generator, ``encode`` looks for
+    the z whose made signal is nearest to the query (``latents.inversion``), from a learned
+    inverse's answer and from other starts. A bridge of this kind says how z becomes
+    signals, how the critics judge them, and what else is learned.
+
+    Args:
+        latent: width of z ~ N(0, I).
+        concepts: how many concepts a draw chooses among, each equally often; its one-hot
+            code is put beside z. 0 for none, which is what the papers have.
+        game: ``"non-saturating"``, ``"least-squares"`` or ``"hinge"``.
+        r1: weight of the gradient penalty on real items (times 1/2), 0 for none.
+        r1_every: turns from one penalty to the next.
+        augment: let the critics see real and made items augmented.
+        steps, batch: of the game; batch counts items of each domain.
+        rate, critic_rate: of Adam, for the generators and the critics.
+        beta1, beta2: of Adam.
+        weight_decay: decoupled, of generators and critics.
+        ema: decay of the running average of the generators, which replaces them.
+        inverse_steps: of the learned inverses, 0 for none.
+        inversion: the search for z: its name and settings, see ``latents.searches``.
+        reach: largest squared error of an inversion, in parts of the variance of the domain's
+            items, before ``encode`` gives up.
+
+    Raises:
+        SettingError: a setting out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        latent: int,
+        concepts: int,
+        game: str,
+        r1: float,
+        r1_every: int,
+        augment: bool,
+        steps: int,
+        batch: int,
+        rate: float,
+        critic_rate: float,
+        beta1: float,
+        beta2: float,
+        weight_decay: float,
+        ema: float | None,
+        inverse_steps: int,
+        inversion: Mapping[str, Any] | None,
+        reach: float,
+    ) -> None:
+        super().__init__()
+        whole = {"latent": latent, "r1_every": r1_every, "steps": steps}
+        for key, count in whole.items():
+            check_number(self.name, key, count, 1, integer=True)
+        check_number(self.name, "batch", batch, 2, integer=True)
+        for key, count in {"concepts": concepts, "inverse_steps": inverse_steps}.items():
+            check_number(self.name, key, count, 0, integer=True)
+        real = {"r1": r1, "rate": rate, "critic_rate": critic_rate, "reach": reach,
+                "weight_decay": weight_decay}  # fmt: skip
+        for key, value in real.items():
+            check_number(self.name, key, value, 0)
+        for key, value in {"beta1": beta1, "beta2": beta2, "ema": ema or 0.0}.items():
+            check_number(self.name, key, value, 0, 1)
+        check_choice(self.name, "game", game, tuple(GAMES))
+        self.latent, self.concepts, self.game = latent, concepts, game
+        self.r1, self.r1_every, self.augment = r1, r1_every, augment
+        self.steps, self.batch = steps, batch
+        self.rate, self.critic_rate = rate, critic_rate
+        self.beta1, self.beta2, self.weight_decay, self.ema = beta1, beta2, weight_decay, ema
+        self.inverse_steps, self.inversion, self.reach = inverse_steps, inversion, reach
+        self.space = Prior(latent, concepts)
+        self.search = search_named(**(inversion or {"name": "adam"}))
+
+    def build(self) -> None:
+        if len(self.domains) < 2:
+            raise SettingError(f"{self.name} ties two domains or more, not {len(self.domains)}")
+        self.build_game()
+        inverses = {
+            domain: modality.prenet(self.space.width, pooled=True)
+            for domain, modality in self.domains.items()
+        }
+        self.inverses = nn.ModuleDict(inverses if self.inverse_steps else {})
+        for domain in self.domains:
+            self.register_buffer(f"variance_{domain}", torch.zeros(()))
+
+    @abstractmethod
+    def build_game(self) -> None:
+        """Build the generators, the critics and what else plays."""
+
+    @abstractmethod
+    def make(self, z: Tensor, domains: Sequence[str]) -> Signals:
+        """The signals of latent vectors ``[b width]`` in these domains."""
+
+    @abstractmethod
+    def judge(self, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
+        """The critics' logits ``[b]`` by domain."""
+
+    # -- through the common space ---------------------------------------------------
+    def encode(self, signal: Signal, domain: str) -> Code:
+        """The latent vector whose made signal is nearest, for each item by itself.
+
+        Raises:
+            ReachError: the generator comes nowhere near an item; says which, and how far it is.
+        """
+        self.check_domain(domain)
+
+        def decode(z: Tensor) -> Signal:
+            return self.make(self.space.snap(z), [domain])[domain]
+
+        with torch.no_grad():
+            starts = self.space.starts(self.search.restarts, signal.values.device)
+            starts = starts.expand(len(signal), -1, -1)
+            if domain in self.inverses:
+                guess = self.inverses[domain](signal).vector.float()
+                starts = torch.cat([self.space.snap(guess)[:, None], starts[:, 1:]], 1)
+        found = invert_from(decode, signal, starts, search=self.search, score=self.scorer(domain))
+        limit = self.reach * float(self.get_buffer(f"variance_{domain}"))
+        if limit:  # 0 before any training
+            require_reached(found.residual, limit, domain)
+        return Code.of(self.space.snap(found.z))
+
+    def scorer(self, domain: str) -> Any:
+        """What chooses among an inversion's restarts; None for the smallest distance."""
+        return None
+
+    def decode(self, code: Code, domain: str, style: Code | None = None) -> Signal:
+        self.check_domain(domain)
+        return self.make(code.vector, [domain])[domain]
+
+    def prior(self, n: int) -> Code:
+        return Code.of(self.space.draw(n, next(self.parameters()).device))
+
+    # -- training -------------------------------------------------------------------
+    def adam(self, rate: float) -> Adam:
+        """The optimiser of a player of the game."""
+        return Adam(rate, (self.beta1, self.beta2), self.weight_decay)
+
+    def inverse_stage(self) -> Stage:
+        """The regression of z on the generators' own samples."""
+        names = tuple(self.domains)
+        phase = Phase(
+            "inverse", [self.inverses], self.inverse_loss, optimizer=Adam(1e-3, schedule="cosine")
+        )
+        draws = [Draw("items", names, self.batch)]
+        return Stage("inverse", self.inverse_steps, [phase], draws)
+
+    def measured(self, table: Table, generator: torch.Generator) -> Table:
+        """The table as it is, the variance of every domain's items being noted."""
+        for domain in self.domains:
+            column = table.column(domain)
+            few = torch.randperm(len(column), generator=generator)[:1000]
+            items = column.take(few)
+            mean = items.values.float().mean(0, keepdim=True).expand_as(items.values)
+            far = squared_error(Signal(mean, items.lengths), items).mean()
+            self.get_buffer(f"variance_{domain}").copy_(far)
+        return table
+
+    def imagined(self, batches: Batches) -> Signals:
+        """A draw of z as signals of all domains, as many as there are real items."""
+        n = len(next(iter(batches["items"].signals.values())))
+        device = next(self.parameters()).device
+        return self.make(self.space.draw(n, device), list(self.domains))
+
+    def seen(self, signals: Mapping[str, Signal]) -> Signals:
+        """As the critics see them."""
+        if not self.augment:
+            return dict(signals)
+        return {d: augmented(self.domains[d], signal) for d, signal in signals.items()}
+
+    def faced(self, batches: Batches, made: Signals) -> Signals:
+        """Real items and made ones, as the critics see them, in one batch of each domain."""
+        real = batches["items"].signals
+        return self.seen(
+            {
+                d: Signal.cat([real[d], Signal(made[d].values.detach(), made[d].lengths)])
+                for d in self.domains
+            }
+        )
+
+    def critic_terms(
+        self, batches: Batches, made: Signals, logits: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """The critics' side of the game by their logits of ``faced``, and how it stands."""
+        game, real = GAMES[self.game], batches["items"].signals
+        parts = {d: logits[d].split(len(real[d])) for d in self.domains}
+        losses = [game.critic(*parts[d]) for d in self.domains]
+        notes = {f"right/{d}": game.right(*parts[d]) for d in self.domains}
+        notes |= {f"diversity/{d}": diversity(made[d], real[d]) for d in self.domains}
+        return {"adversarial": torch.stack(losses).sum(), **notes}
+
+    def critic_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
+        """The critics' side of the game."""
+        return self.critic_terms(batches, made, self.judge(self.faced(batches, made)))
+
+    def critic_penalty(self, batches: Batches, made: Signals) -> Tensor:
+        """R1 of every critic on real items."""
+        real = {d: steep(x) for d, x in self.seen(batches["items"].signals).items()}
+        logits = self.judge(real)
+        each = [gradient_penalty(logits[d], real[d].values) for d in self.domains]
+        return self.r1 / 2 * torch.stack(each).sum()
+
+    def fooling(self, made: Signals) -> Tensor:
+        """The generators' side of the game."""
+        return self.fooled(self.judge(self.seen(made)))
+
+    def fooled(self, logits: Mapping[str, Tensor]) -> Tensor:
+        """The generators' side of the game by the critics' logits of what they made."""
+        return torch.stack([GAMES[self.game].maker(x) for x in logits.values()]).sum()
+
+    def lazy(self) -> Lazy | None:
+        return Lazy("r1", self.critic_penalty, self.r1_every) if self.r1 else None
+
+    def inverse_loss(self, batches: Batches) -> dict[str, Tensor]:
+        """What the learned inverses miss of z on made signals."""
+        batch: Batch = batches["items"]
+        n = len(next(iter(batch.signals.values())))
+        with torch.no_grad():
+            z = self.space.draw(n, next(self.parameters()).device)
+            made = self.make(z, list(self.domains))
+        return {d: self.space.miss(self.inverses[d](made[d]).vector, z) for d in self.domains}

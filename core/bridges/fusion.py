@@ -1,0 +1,105 @@
+"""Fusion: nets that tell whether one item of every domain belong together."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..code import Code
+from ..errors import SettingError
+from ..modality import Modality
+from ..signal import Signal
+
+
+class Fusion(nn.Module, ABC):
+    """A synchronizer's net: tuples of items, one of each domain, -> logits ``[b]``."""
+
+    @abstractmethod
+    def forward(self, signals: Mapping[str, Signal]) -> Tensor:
+        """Logits ``[b]`` of the tuples (item i of every domain)."""
+
+    @abstractmethod
+    def both(self, signals: Mapping[str, Signal]) -> tuple[Tensor, Tensor]:
+        """Logits ``[b]`` of the tuples, and ``[b]`` of strangers, among neighbours in the batch.
+
+        A stranger to item i of the first domain is item i - 1 of the second, i - 2 of the third.
+        """
+
+
+class Features(Fusion):
+    """A feature net for each domain, and fully connected layers over all features at once.
+
+    For domains of different structure (SyncGAN Fig. 2a).
+
+    Args:
+        domains: name -> Modality.
+        width: of each domain's features.
+        dropout: of the features, in [0, 1).
+    """
+
+    def __init__(self, domains: Mapping[str, Modality], width: int, dropout: float) -> None:
+        super().__init__()
+        self.nets = nn.ModuleDict({d: m.prenet(width, pooled=True) for d, m in domains.items()})
+        self.head = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            nn.Dropout(dropout),
+            nn.Linear(width * len(domains), width),
+            nn.LeakyReLU(0.2),
+            nn.Linear(width, 1),
+        )
+
+    def forward(self, signals: Mapping[str, Signal]) -> Tensor:
+        return self._logits(self._features(signals))
+
+    def both(self, signals: Mapping[str, Signal]) -> tuple[Tensor, Tensor]:
+        features = self._features(signals)
+        strangers = [f.roll(i, 0) for i, f in enumerate(features)]
+        return self._logits(features), self._logits(strangers)
+
+    def _features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
+        codes: dict[str, Code] = {d: net(signals[d]) for d, net in self.nets.items()}
+        return [code.vector for code in codes.values()]
+
+    def _logits(self, features: Sequence[Tensor]) -> Tensor:
+        logits: Tensor = self.head(torch.cat(list(features), 1))
+        return logits[:, 0].float()
+
+
+class Laid(Fusion):
+    """One net over signals laid upon each other, for domains of one structure (SyncGAN Fig. 2b).
+
+    Args:
+        domains: name -> Modality, of the same settings.
+
+    Raises:
+        SettingError: the domains' signals differ in structure.
+        UnsupportedError: the modality has no such net.
+    """
+
+    def __init__(self, domains: Mapping[str, Modality]) -> None:
+        super().__init__()
+        first, *others = domains.values()
+        if any(type(m) is not type(first) or m.settings() != first.settings() for m in others):
+            raise SettingError(
+                "signals are laid upon each other only where all domains have one modality with "
+                f"the same settings, not {', '.join(map(repr, domains.values()))}; "
+                "take fusion='features'"
+            )
+        self.names = tuple(domains)
+        self.net = first.joint_discriminator(len(domains))
+
+    def forward(self, signals: Mapping[str, Signal]) -> Tensor:
+        logits: Tensor = self.net(*[signals[d] for d in self.names])
+        return logits
+
+    def both(self, signals: Mapping[str, Signal]) -> tuple[Tensor, Tensor]:
+        together = [signals[d] for d in self.names]
+        here = torch.arange(len(together[0]), device=together[0].values.device)
+        strangers = [x[here.roll(i)] for i, x in enumerate(together)]
+        pairs = zip(together, strangers, strict=True)
+        logits: Tensor = self.net(*[Signal.cat(pair) for pair in pairs])
+        yes, no = logits.chunk(2)
+        return yes, no

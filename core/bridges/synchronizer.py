@@ -1,0 +1,220 @@
+"""Synchronizer: generators of all domains, and a judge of whether items belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..adversarial import augmented, gradient_penalty, steep
+from ..bridge import Needs
+from ..code import Code
+from ..config import check_choice, check_number
+from ..layers import layers_of
+from ..latents.reach import squared_error
+from ..signal import Signal
+from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
+from .coupled import CoupledGANs, Signals
+from .fusion import Features, Fusion, Laid
+
+
+class Synchronizer(CoupledGANs):
+    """SyncGAN: GANs that share nothing but z, held together by a synchronizer S.
+
+    S tells synchronous tuples of real items (one record) from asynchronous ones (different
+    records), half of each; the generators are to make synchronous items of one z and
+    asynchronous ones of different z's:
+
+        L_S = E log S(x_i, y_i) + E log(1 - S(x_i, y_j))                     (sec. 2.2)
+        L_G = E log S(G1(z), G2(z)) + E log(1 - S(G1(z), G2(z')))            (Eq. 2)
+
+    both maximised. (Eq. 2 prints ``1 - log S``; Algorithm 1 has it right, and descends what it
+    should ascend.) Without the second term of L_G all modes collapse into one. Pairs need not
+    be many: the critics learn from all items, S from the records that hold all domains.
+
+    Args:
+        latent, concepts, game, r1, r1_every, augment, steps, batch, rate, critic_rate, beta1,
+            beta2, weight_decay, ema, inverse_steps, inversion, reach: see ``CoupledGANs``.
+        fusion: ``"features"``, a feature net for each domain and a head over them all
+            (Fig. 2a), or ``"concatenation"`` of signals of like structure (Fig. 2b).
+        width: of each domain's features.
+        synchrony: weight of the generators' loss by the synchronizer.
+        asynchrony: whether they are also to make asynchronous items of different z's.
+        pairs: records the synchronizer sees at every step.
+        sync_rate: of its Adam.
+        sync_r1: weight of its gradient penalty on real pairs (times 1/2), 0 for none.
+        sync_dropout: of its features, in [0, 1).
+        sync_augment: whether it sees items augmented.
+        choosing: standard deviation of an item's values for ``encode``, which then weighs an
+            inversion's restarts by synchrony with what they make too; 0 to go by distance.
+
+    Raises:
+        SettingError: a setting out of its range.
+    """
+
+    name = "synchronizer"
+    needs = Needs(
+        pairs=True,
+        advice="The synchronizer learns from records that hold an item of every domain. Give "
+        "some (a few hundred help), or choose a bridge that learns from unpaired records.",
+    )
+    published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "digits": {
+            "latent": 64, "concepts": 0, "r1": 0.0, "sync_r1": 0.0, "sync_dropout": 0.0,
+            "augment": False, "steps": 20_000, "batch": 128, "pairs": 64, "rate": 1e-3,
+            "critic_rate": 2e-4, "sync_rate": 1e-3, "beta1": 0.5, "beta2": 0.999,
+            "weight_decay": 0.0, "ema": None, "synchrony": 2.0, "inverse_steps": 0,
+            "inversion": {"name": "gradient-descent"},
+        },
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        latent: int = 64,
+        concepts: int = 0,
+        fusion: str = "features",
+        width: int = 256,
+        synchrony: float = 4.0,
+        asynchrony: bool = True,
+        pairs: int = 64,
+        sync_rate: float = 1e-3,
+        sync_r1: float = 0.0,
+        sync_dropout: float = 0.0,
+        sync_augment: bool = False,
+        choosing: float = 0.0,
+        game: str = "non-saturating",
+        r1: float = 0.1,
+        r1_every: int = 16,
+        augment: bool = False,
+        steps: int = 3000,
+        batch: int = 64,
+        rate: float = 1e-3,
+        critic_rate: float = 2e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.99,
+        weight_decay: float = 0.0,
+        ema: float | None = 0.998,
+        inverse_steps: int = 1000,
+        inversion: Mapping[str, Any] | None = None,
+        reach: float = 2.0,
+    ) -> None:
+        super().__init__(
+            latent=latent, concepts=concepts, game=game, r1=r1, r1_every=r1_every,
+            augment=augment, steps=steps, batch=batch, rate=rate, critic_rate=critic_rate,
+            beta1=beta1, beta2=beta2, weight_decay=weight_decay, ema=ema,
+            inverse_steps=inverse_steps, inversion=inversion, reach=reach,
+        )  # fmt: skip
+        check_choice(self.name, "fusion", fusion, ("features", "concatenation"))
+        check_number(self.name, "width", width, 1, integer=True)
+        check_number(self.name, "pairs", pairs, 2, integer=True)
+        weights = {"synchrony": synchrony, "sync_rate": sync_rate, "sync_r1": sync_r1}
+        for key, value in weights.items():
+            check_number(self.name, key, value, 0)
+        check_number(self.name, "sync_dropout", sync_dropout, 0, 0.99)
+        self.fusion, self.width = fusion, width
+        self.synchrony, self.asynchrony, self.pairs = synchrony, asynchrony, pairs
+        check_number(self.name, "choosing", choosing, 0)
+        self.sync_rate, self.sync_r1, self.sync_dropout = sync_rate, sync_r1, sync_dropout
+        self.sync_augment, self.choosing = sync_augment, choosing
+
+    def build_game(self) -> None:
+        modalities = self.domains
+        # its layers only: a generator may have more, for codes of many tokens
+        self.generators = nn.ModuleDict(
+            {
+                d: nn.Sequential(*layers_of(m.generator(self.space.width)))
+                for d, m in modalities.items()
+            }
+        )
+        self.critics = nn.ModuleDict({d: m.discriminator() for d, m in modalities.items()})
+        self.synchronizer: Fusion
+        if self.fusion == "features":
+            self.synchronizer = Features(modalities, self.width, self.sync_dropout)
+        else:
+            self.synchronizer = Laid(modalities)
+
+    # -- the game ---------------------------------------------------------------------
+    def make(self, z: Tensor, domains: Sequence[str]) -> Signals:
+        code = Code.of(z)
+        return {d: self.generators[d](code) for d in domains}
+
+    def judge(self, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
+        return {d: self.critics[d](signal) for d, signal in signals.items()}
+
+    def generator_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
+        """The generators' side of the game, and their synchrony (Eq. 2)."""
+        yes, no = self.synchronizer.both(self.tupled(made))
+        loss = F.softplus(-yes).mean()
+        if self.asynchrony:
+            loss = (loss + F.softplus(no).mean()) / 2
+        return {
+            "adversarial": self.fooling(made),
+            "synchrony": self.synchrony * loss,
+            "made": torch.sigmoid(yes.detach()).mean(),
+        }
+
+    def synchronizer_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
+        """``L_S`` on real tuples, half of them synchronous, and how often it is right."""
+        yes, no = self.synchronizer.both(self.tupled(batches["pairs"].signals))
+        right = ((yes.detach() > 0).float().mean() + (no.detach() < 0).float().mean()) / 2
+        loss = (F.softplus(-yes).mean() + F.softplus(no).mean()) / 2
+        return {"synchrony": loss, "right": right}
+
+    def tupled(self, signals: Mapping[str, Signal]) -> Signals:
+        """Signals as the synchronizer sees them: augmented one by one, real and made alike."""
+        if not self.sync_augment:
+            return dict(signals)
+        return {d: augmented(self.domains[d], signal) for d, signal in signals.items()}
+
+    def synchronizer_penalty(self, batches: Batches, made: Signals) -> Tensor:
+        """R1 of the synchronizer on real tuples, in all their items."""
+        real = {d: steep(x) for d, x in self.tupled(batches["pairs"].signals).items()}
+        logits = self.synchronizer(real)
+        each = [gradient_penalty(logits, x.values) for x in real.values()]
+        return self.sync_r1 / 2 * torch.stack(each).sum()
+
+    def scorer(self, domain: str) -> Callable[[Tensor, Signal], Tensor] | None:
+        """An inversion's restart is chosen by residual and by synchrony with what it makes."""
+        if not self.choosing:
+            return None
+        others = [d for d in self.domains if d != domain]
+
+        def score(z: Tensor, query: Signal) -> Tensor:
+            z = self.space.snap(z)
+            made = self.make(z, list(self.domains))
+            far = squared_error(made[domain], query)
+            together = self.synchronizer({d: made[d] for d in others} | {domain: query})
+            return -far / (2 * self.choosing**2) - F.softplus(-together)
+
+        return score
+
+    # -- training ---------------------------------------------------------------------
+    def stages(self) -> list[Stage]:
+        names = tuple(self.domains)
+        lazy = Lazy("r1", self.synchronizer_penalty, self.r1_every) if self.sync_r1 else None
+        phases = [
+            Phase(
+                "discriminator", [self.critics], self.critic_loss, self.lazy(),
+                optimizer=self.adam(self.critic_rate),
+            ),
+            Phase(
+                "synchronizer", [self.synchronizer], self.synchronizer_loss, lazy,
+                optimizer=Adam(self.sync_rate, weight_decay=self.weight_decay),
+            ),
+            Phase(
+                "generator", [self.generators], self.generator_loss,
+                optimizer=self.adam(self.rate), ema=self.ema,
+            ),
+        ]  # fmt: skip
+        draws = [
+            Draw("items", names, self.batch),
+            Draw("pairs", names, self.pairs, "paired"),
+        ]
+        stages = [Stage("game", self.steps, phases, draws, self.measured, self.imagined)]
+        if self.inverse_steps:
+            stages.append(self.inverse_stage())
+        return stages

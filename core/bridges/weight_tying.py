@@ -1,0 +1,234 @@
+"""Weight tying: generators that share their first layers, critics that share their last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..code import Code
+from ..config import check_number
+from ..errors import SettingError, UnsupportedError
+from ..layers import layers_of, through, tied
+from ..objectives import labelled_cross_entropy
+from ..signal import Signal
+from ..stage import Batches, Draw, Phase, Stage
+from .coupled import CoupledGANs, Signals
+
+
+class WeightTying(CoupledGANs):
+    """CoGAN: one z, tied generators and critics, unpaired data, and a joint distribution.
+
+    The critics minimise, and the generators play against,
+
+        sum over domains d of  -log f_d(x_d) - log(1 - f_d(g_d(z)))        (CoGAN Eq. 3)
+
+    where the first layers of all g_d are the same modules, and so are the last layers of all
+    f_d: they live here, once. What cannot be shared is a domain's own. ``classification`` adds
+    a linear head on the critics' last features (CoGAN sec. 5, domain adaptation), which
+    learns from whatever labels there are, and ``matching`` the authors' unprinted term,
+    ``sum (h(g_1(z)) - h(g_2(z)))^2`` over the features h of made items of one z.
+
+    Departures, each with a setting: the generators' loss does not saturate (as the authors'
+    code); R1, EMA and Adam's rates by default; and ``lead_steps``. Two domains of strokes can
+    settle on drawing the same strokes, one of which is wrong. So the tied generator layers
+    first learn from the first domain alone, while the others learn to render what these draw.
+
+    Args:
+        latent, game, r1, r1_every, augment, steps, batch, rate, critic_rate, beta1, beta2,
+            weight_decay, ema, inverse_steps, inversion, reach: see ``CoupledGANs``.
+        tied_generator: layers shared, from z on; None for all that can be but the last.
+        tied_critic: layers shared, from the logits on; None for all that can be but the first.
+        lead_steps: of the stage in which the first domain leads; 0 for none.
+        classification: weight of the labels' cross-entropy on real items; 0 for no head.
+        matching: weight of the feature matching, of critics and generators.
+
+    Raises:
+        SettingError: a setting out of its range.
+    """
+
+    name = "weight-tying"
+    published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "digits": {
+            "latent": 100, "r1": 0.0, "steps": 25_000, "batch": 128, "lead_steps": 0,
+            "rate": 2e-4, "critic_rate": 2e-4, "beta1": 0.5, "beta2": 0.999,
+            "weight_decay": 5e-4, "ema": None, "inverse_steps": 0,
+            "inversion": {"name": "l-bfgs"},
+        },
+        "adaptation": {
+            "latent": 100, "r1": 0.0, "steps": 10_000, "batch": 64, "lead_steps": 0,
+            "rate": 2e-4, "critic_rate": 2e-4, "beta1": 0.5, "beta2": 0.999,
+            "weight_decay": 5e-4, "ema": None, "inverse_steps": 0,
+            "classification": 10.0, "matching": 0.01, "inversion": {"name": "l-bfgs"},
+        },
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        latent: int = 64,
+        tied_generator: int | None = None,
+        tied_critic: int | None = None,
+        lead_steps: int = 600,
+        classification: float = 0.0,
+        matching: float = 0.0,
+        game: str = "non-saturating",
+        r1: float = 0.1,
+        r1_every: int = 16,
+        augment: bool = False,
+        steps: int = 3000,
+        batch: int = 64,
+        rate: float = 1e-3,
+        critic_rate: float = 2e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.99,
+        weight_decay: float = 0.0,
+        ema: float | None = 0.998,
+        inverse_steps: int = 1000,
+        inversion: Mapping[str, Any] | None = None,
+        reach: float = 2.0,
+    ) -> None:
+        super().__init__(
+            latent=latent, concepts=0, game=game, r1=r1, r1_every=r1_every, augment=augment,
+            steps=steps, batch=batch, rate=rate, critic_rate=critic_rate, beta1=beta1,
+            beta2=beta2, weight_decay=weight_decay, ema=ema, inverse_steps=inverse_steps,
+            inversion=inversion, reach=reach,
+        )  # fmt: skip
+        for key, count in {"tied_generator": tied_generator, "tied_critic": tied_critic}.items():
+            if count is not None:
+                check_number(self.name, key, count, 0, integer=True)
+        check_number(self.name, "lead_steps", lead_steps, 0, integer=True)
+        for key, value in {"classification": classification, "matching": matching}.items():
+            check_number(self.name, key, value, 0)
+        self.tied_generator, self.tied_critic = tied_generator, tied_critic
+        self.lead_steps = lead_steps
+        self.classification, self.matching = classification, matching
+
+    def build_game(self) -> None:
+        makers = {d: layers_of(m.generator(self.latent)) for d, m in self.domains.items()}
+        k = tied(makers, self.tied_generator, "generator")
+        first = next(iter(self.domains))
+        self.trunk = nn.ModuleList(makers[first][:k])
+        self.ends = nn.ModuleDict({d: nn.Sequential(*net[k:]) for d, net in makers.items()})
+        critics = {d: layers_of(m.discriminator())[::-1] for d, m in self.domains.items()}
+        k = tied(critics, self.tied_critic, "discriminator")
+        self.entrances = nn.ModuleDict(
+            {d: nn.Sequential(*reversed(net[k:])) for d, net in critics.items()}
+        )
+        self.summit = nn.ModuleList(reversed(critics[first][:k]))
+        if (self.classification or self.matching) and k < 1:
+            raise SettingError(
+                f"{self.name}: classification and matching read the features under the critics' "
+                "last layer, so that layer must be tied; leave tied_critic out"
+            )
+        self.head: nn.Module | None = None
+        if self.classification:
+            if not self.classes:
+                raise SettingError(
+                    f"{self.name}: classification needs labels in some domain, and there are none"
+                )
+            width = next(p.shape[1] for p in self.summit[-1].parameters() if p.ndim == 2)
+            self.head = nn.Linear(width, self.classes)
+
+    # -- the game ---------------------------------------------------------------------
+    def make(self, z: Tensor, domains: Sequence[str]) -> Signals:
+        drawn = through(self.trunk, Code.of(z))
+        return {d: self.ends[d](drawn) for d in domains}
+
+    def led(self, batches: Batches) -> Signals:
+        """As ``imagined``, but only the first domain's critic reaches the tied layers."""
+        n = len(next(iter(batches["items"].signals.values())))
+        z = self.space.draw(n, next(self.parameters()).device)
+        drawn = through(self.trunk, Code.of(z))
+        still = drawn.detach() if isinstance(drawn, Tensor) else drawn
+        first, *rest = self.domains
+        return {first: self.ends[first](drawn)} | {d: self.ends[d](still) for d in rest}
+
+    def features(self, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
+        """The critics' last features ``[b h]`` by domain; the shared layers see all in one go."""
+        entered = {d: self.entrances[d](signal) for d, signal in signals.items()}
+        sizes = [len(x) for x in entered.values()]
+        joined: Tensor = through(self.summit[:-1], torch.cat(list(entered.values())))
+        return dict(zip(entered, joined.split(sizes), strict=True))
+
+    def judge(self, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
+        if not len(self.summit):
+            return {d: self.entrances[d](signal) for d, signal in signals.items()}
+        return {d: self.summit[-1](h) for d, h in self.features(signals).items()}
+
+    def critic_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
+        """The critics' side of the game, with what else is asked of their features."""
+        if self.head is None and not self.matching:
+            return super().critic_loss(batches, made)
+        features = self.features(self.faced(batches, made))
+        terms = self.critic_terms(
+            batches, made, {d: self.summit[-1](h) for d, h in features.items()}
+        )
+        items = batches["items"]
+        real, fake = zip(*(h.chunk(2) for h in features.values()), strict=True)
+        if self.matching:
+            terms["matching"] = self.matching * apart(fake)
+        if self.head is not None:
+            labels = torch.cat([items.labels[d] for d in features]).to(real[0].device)
+            terms["class"] = self.classification * labelled_cross_entropy(
+                self.head(torch.cat(real)), labels
+            )
+        return terms
+
+    def generator_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
+        """The generators' side of the game."""
+        if not self.matching:
+            return {"adversarial": self.fooling(made)}
+        features = self.features(self.seen(made))
+        logits = {d: self.summit[-1](h) for d, h in features.items()}
+        return {
+            "adversarial": self.fooled(logits),
+            "matching": self.matching * apart(list(features.values())),
+        }
+
+    def classify(self, signal: Signal, domain: str) -> Tensor:
+        """Logits ``[b classes]`` of the critics' classifier.
+
+        Raises:
+            UnsupportedError: it was built without one.
+        """
+        self.check_domain(domain)
+        if self.head is None:
+            raise UnsupportedError(
+                f"this {self.name} has no classifier; set classification above 0 and give labels"
+            )
+        logits: Tensor = self.head(self.features({domain: signal})[domain])
+        return logits.float()
+
+    # -- training ---------------------------------------------------------------------
+    def stages(self) -> list[Stage]:
+        critics: list[nn.Module] = [self.entrances, self.summit]
+        if self.head is not None:
+            critics.append(self.head)
+        phases = [
+            Phase(
+                "discriminator", critics, self.critic_loss, self.lazy(),
+                optimizer=self.adam(self.critic_rate), ema=self.ema if self.head else None,
+            ),
+            Phase(
+                "generator", [self.trunk, self.ends], self.generator_loss,
+                optimizer=self.adam(self.rate), ema=self.ema,
+            ),
+        ]  # fmt: skip
+        draws = [Draw("items", tuple(self.domains), self.batch)]
+        game = Stage("game", self.steps, phases, draws, self.measured, self.imagined)
+        stages = [game]
+        if self.lead_steps:
+            stages.insert(0, replace(game, name="lead", steps=self.lead_steps, shared=self.led))
+        if self.inverse_steps:
+            stages.append(self.inverse_stage())
+        return stages
+
+
+def apart(features: Sequence[Tensor]) -> Tensor:
+    """Squared distances ``[b h]`` of every domain's features from the first's, summed over h."""
+    first, *rest = (h.float() for h in features)
+    return torch.stack([(h - first).square().sum(1).mean() for h in rest]).sum()

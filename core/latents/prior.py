@@ -1,0 +1,55 @@
+"""Prior: what latent vectors are drawn from."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Prior:
+    """z ~ N(0, I), beside it, where there are concepts, the one-hot code of one of them.
+
+    The papers' prior is the normal one. Where what the domains share falls into kinds, a
+    generator of a continuous z must smear from one to the next, and what it makes there is
+    of no kind; a drawn concept leaves nothing between. Nobody says what the concepts are.
+
+    Args:
+        normal: dimensions of the normal part.
+        concepts: how many there are, all equally likely; 0 for none.
+    """
+
+    def __init__(self, normal: int, concepts: int = 0) -> None:
+        self.normal, self.concepts = normal, concepts
+        self.width = normal + concepts
+
+    def draw(self, n: int, device: torch.device) -> Tensor:
+        """``[n width]`` draws, by torch's generator of that device."""
+        z = torch.randn(n, self.normal, device=device)
+        if not self.concepts:
+            return z
+        which = torch.randint(self.concepts, (n,), device=device)
+        return torch.cat([z, F.one_hot(which, self.concepts).to(z)], 1)
+
+    def starts(self, count: int, device: torch.device) -> Tensor:
+        """``[count width]`` points to search from, always the same; concepts take turns."""
+        z = torch.randn(count, self.normal, generator=torch.Generator().manual_seed(0))
+        if self.concepts:
+            which = torch.arange(count) % self.concepts
+            z = torch.cat([z, F.one_hot(which, self.concepts).to(z)], 1)
+        return z.to(device)
+
+    def snap(self, z: Tensor) -> Tensor:
+        """The same vectors with the nearest concept in full; gradients pass the normal part."""
+        if not self.concepts:
+            return z
+        which = z[:, self.normal :].argmax(1)
+        return torch.cat([z[:, : self.normal], F.one_hot(which, self.concepts).to(z)], 1)
+
+    def miss(self, guess: Tensor, z: Tensor) -> Tensor:
+        """Squared error of the normal part and cross-entropy of the concept, a scalar."""
+        loss = F.mse_loss(guess[:, : self.normal].float(), z[:, : self.normal])
+        if self.concepts:
+            which = z[:, self.normal :].argmax(1)
+            loss = loss + F.cross_entropy(guess[:, self.normal :].float(), which)
+        return loss

@@ -40,3 +40,7 @@ class CheckpointError(TransmodalError):
 
 class TrainingError(TransmodalError):
     """Training cannot go on: non-finite gradients past patience, unclaimed parameters."""
+
+
+class ReachError(TransmodalError):
+    """A generator cannot make signals near enough to queries."""

@@ -1,0 +1,132 @@
+"""Reach: how far what a generator makes is from queries, and whether that is near enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..config import check_number
+from ..errors import DataError, ReachError, UnsupportedError
+from ..signal import Signal
+
+Decode = Callable[[Tensor], Signal]  # z [m d] -> m signals, differentiable
+Distance = Callable[[Signal, Signal], Tensor]  # made, query -> [m], >= 0
+
+SHOWN = 5  # items an error names before it says how many more there are
+
+
+def squared_error(made: Signal, real: Signal) -> Tensor:
+    """``sum (made - real)^2`` over the values within the real items' lengths, ``[m]``.
+
+    Raises:
+        DataError: the signals differ in shape.
+    """
+    if made.values.shape != real.values.shape:
+        raise DataError(
+            f"made signals of shape {tuple(made.values.shape)} cannot be held against queries of "
+            f"shape {tuple(real.values.shape)}; give a distance that compares them"
+        )
+    error = (made.values.float() - real.values.float()).square()
+    if real.lengths is not None:
+        mask = real.mask()
+        error = error * mask.view(*mask.shape, *[1] * (error.ndim - 2))
+    return error.flatten(1).sum(1)
+
+
+def distances(decode: Decode, distance: Distance, z: Tensor, query: Signal) -> Tensor:
+    """``distance(decode(z), query)`` ``[m]``, the distance in float32 whatever autocast says.
+
+    Raises:
+        DataError: not one signal or one distance for each row of ``z``.
+        UnsupportedError: no gradient comes back although gradients are on.
+    """
+    made = decode(z)
+    if len(made) != len(z):
+        raise DataError(f"decode made {len(made)} signals of {len(z)} latent vectors")
+    with torch.autocast(z.device.type, enabled=False):
+        values = made.values
+        if values.dtype in (torch.float16, torch.bfloat16):
+            values = values.float()
+        far = distance(Signal(values, made.lengths), query)
+    if far.shape != z.shape[:1]:
+        raise DataError(
+            f"a distance is one number for each of {len(z)} items, not shape {tuple(far.shape)}; "
+            "sum over everything but axis 0"
+        )
+    if torch.is_grad_enabled() and not far.requires_grad:
+        raise UnsupportedError(
+            "decode and distance give no gradient back to z; leave out no_grad, detach and argmax"
+        )
+    return far.float()
+
+
+def require_finite(query: Signal) -> None:
+    """Refuse queries that hold NaN or infinity.
+
+    Raises:
+        DataError: naming their positions.
+    """
+    bad = ~query.values.isfinite().flatten(1).all(1)
+    if bad.any():
+        named = ", ".join(str(i) for i in _positions(bad)[:SHOWN])
+        raise DataError(
+            f"{int(bad.sum())} of {len(query)} queries hold values that are not finite, at "
+            f"positions {named}{_more(bad)}; repair or leave them out"
+        )
+
+
+def require_reached(residual: Tensor, limit: float, domain: str) -> None:
+    """Refuse inversions whose residual is above a limit.
+
+    Args:
+        residual: ``[b]`` distances of what the generator makes to the queries.
+        limit: largest residual allowed, >= 0, in the distance's unit.
+        domain: whose generator it is.
+
+    Raises:
+        ReachError: naming the positions and residuals of the items that are not reached.
+        SettingError: the limit is no number >= 0.
+    """
+    check_number("inversion", "limit", limit, 0)
+    bad = ~(residual <= limit)
+    if bad.any():
+        named = ", ".join(f"{i} ({residual[i]:.4g})" for i in _positions(bad)[:SHOWN])
+        raise ReachError(
+            f"the generator of {domain!r} does not reach {int(bad.sum())} of {len(residual)} "
+            f"queries within {limit:g}, at positions (residuals) {named}{_more(bad)}; "
+            "give items like those it was trained on, search with more restarts or steps, "
+            "train it longer, or raise the limit"
+        )
+
+
+def best_ends(rank: Tensor, residual: Tensor, z: Tensor) -> Tensor:
+    """The place ``[b]`` of the lowest rank among ends ``[b r]`` that are finite.
+
+    Of equal ranks the shorter z is taken, so that the order of the ends does not matter.
+
+    Raises:
+        ReachError: no end of some query is finite; names their positions.
+    """
+    lost = ~(residual.isfinite() & z.isfinite().all(2))
+    bad = lost.all(1)
+    if bad.any():
+        named = ", ".join(str(i) for i in _positions(bad)[:SHOWN])
+        raise ReachError(
+            f"no search for {int(bad.sum())} of {len(bad)} queries ended in finite numbers, at "
+            f"positions {named}{_more(bad)}; lower the search's rate to the distance's scale"
+        )
+    rank = rank.nan_to_num(torch.finfo(rank.dtype).max).masked_fill(lost, torch.inf)
+    tied = rank == rank.amin(1, keepdim=True)
+    return z.square().sum(2).masked_fill(~tied, torch.inf).argmin(1)
+
+
+def _positions(bad: Tensor) -> list[int]:
+    found: list[int] = bad.nonzero()[:, 0].tolist()
+    return found
+
+
+def _more(bad: Tensor) -> str:
+    left = int(bad.sum()) - SHOWN
+    return f" and {left} more" if left > 0 else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
@@ -136,8 +137,9 @@ def _embeddings(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
 def _abilities(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
     """Each ability is there and right, or refused by ``UnsupportedError``."""
     names = list(signals)
-    try:
+    with suppress(UnsupportedError):
         _prior(bridge, signals)
+    try:
         drawn = bridge.sample(2, names)
     except UnsupportedError:
         pass

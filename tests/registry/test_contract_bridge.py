@@ -162,6 +162,8 @@ def test_a_good_bridge_passes_and_stays_unconnected() -> None:
 
 def test_a_bridge_without_a_prior_passes() -> None:
     check_bridge(broken(prior=Bridge.prior), DOMAINS, TABLE)
+    with pytest.raises(PluginError, match="2 samples of each"):  # it may sample in another way
+        check_bridge(broken(prior=Bridge.prior, sample=lambda s, n, d: {}), DOMAINS, TABLE)
 
 
 def test_prepared_tables_are_drawn_from() -> None:

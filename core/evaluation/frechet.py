@@ -34,6 +34,20 @@ def frechet_distance(made: Tensor, real: Tensor) -> float:
     return gaussian_frechet(*_moments(made, "made"), *_moments(real, "real"))
 
 
+def frechet_or_none(made: Tensor, real: Tensor) -> float | None:
+    """The Fréchet distance, None where either set is too small for it."""
+    if min(len(made), len(real)) <= real.shape[1]:
+        return None
+    return frechet_distance(made, real)
+
+
+def frechet_floor(real: Tensor) -> float | None:
+    """The Fréchet distance of two random halves of one set, None where they are too small."""
+    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
+    half = len(real) // 2
+    return frechet_or_none(real[order[:half]], real[order[half:]])
+
+
 def gaussian_frechet(mean_x: Tensor, cov_x: Tensor, mean_y: Tensor, cov_y: Tensor) -> float:
     r"""Squared Fréchet (2-Wasserstein) distance of two Gaussians, in float64.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import DataError
 from ..signal import Signal
 from ..stage import UNLABELLED
-from .frechet import frechet_distance
+from .frechet import frechet_floor, frechet_or_none
 
 
 class Reader(Protocol):
@@ -148,7 +148,7 @@ def evaluate_transfer(
     for domain, signal in signals.items():
         _check(domain, signal, labels, judges, len(classes))
     features = {domain: judges[domain].features(signal) for domain, signal in signals.items()}
-    floors = {domain: _floor(feature) for domain, feature in features.items()}
+    floors = {domain: frechet_floor(feature) for domain, feature in features.items()}
     own: dict[str, float] = {}
     transfers = []
     for source, signal in signals.items():
@@ -175,7 +175,7 @@ def evaluate_transfer(
                     read=read,
                     predicted=judge.decide(made),
                     classes=len(classes),
-                    frechet=_distance(made, features[target]),
+                    frechet=frechet_or_none(made, features[target]),
                     frechet_floor=floors[target],
                 )
             )
@@ -274,19 +274,6 @@ def _check(
 
 def _parts(signal: Signal, batch: int) -> list[Signal]:
     return [signal[start : start + batch] for start in range(0, len(signal), batch)]
-
-
-def _distance(made: Tensor, real: Tensor) -> float | None:
-    """The Fréchet distance, None where there are too few samples for it."""
-    if min(len(made), len(real)) <= real.shape[1]:
-        return None
-    return frechet_distance(made, real)
-
-
-def _floor(real: Tensor) -> float | None:
-    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
-    half = len(real) // 2
-    return _distance(real[order[:half]], real[order[half:]])
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:

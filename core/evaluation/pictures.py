@@ -34,7 +34,7 @@ def grid(previews: Sequence[Preview], columns: int, gap: int = 2) -> Tensor:
         raise DataError(
             f"a grid needs pictures and columns, not {len(previews)} in {columns} columns"
         )
-    pictures = [_checked(preview.picture) for preview in previews]
+    pictures = [checked(preview.picture) for preview in previews]
     height = max(picture.shape[1] for picture in pictures)
     width = max(picture.shape[2] for picture in pictures)
     pictures = [_enlarged(picture, height, width) for picture in pictures]
@@ -62,7 +62,7 @@ def png(picture: Tensor) -> bytes:
     """A picture ``[3 h w]`` in [0, 1] as a PNG file's bytes, 8 bits a channel."""
     from PIL import Image
 
-    pixels = (_checked(picture).clamp(0, 1) * 255).round().to(torch.uint8)
+    pixels = (checked(picture).clamp(0, 1) * 255).round().to(torch.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy()).save(file, "PNG")
     return file.getvalue()
@@ -94,7 +94,12 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _checked(picture: Tensor) -> Tensor:
+def checked(picture: Tensor) -> Tensor:
+    """A picture on the CPU in float32.
+
+    Raises:
+        DataError: it is not ``[3 h w]``.
+    """
     if picture.ndim != 3 or picture.shape[0] != 3 or not picture.numel():
         raise DataError(f"a picture is [3 h w] in [0, 1], not shape {list(picture.shape)}")
     return picture.detach().cpu().float()

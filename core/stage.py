@@ -179,8 +179,9 @@ class Stage:
             the first step (say, encodes every item by a model of an earlier stage). It must
             depend on nothing but the table, the generator it is handed and the weights that
             this stage does not teach, since a resumed run calls it again.
-        shared: what the phases of a step have in common, computed once before them, with
-            gradients for all that learns, from the batches that they then all play on (an
+        shared: from the batches and the number of the step (the first is 1) to what its
+            phases have in common, computed once before them, with gradients for all that
+            learns; they then all play on these batches (an
             adversarial game's samples: one pass of the generator serves its critic, which
             detaches them, and itself). A phase that comes after one that moved the same
             weights cannot go back through it. Every phase then plays once a step.
@@ -191,7 +192,7 @@ class Stage:
     phases: Sequence[Phase]
     draws: Sequence[Draw]
     prepare: Callable[[Table, torch.Generator], Table] | None = None
-    shared: Callable[[Batches], Any] | None = None
+    shared: Callable[[Batches, int], Any] | None = None
 
     def __post_init__(self) -> None:
         check_number(f"stage {self.name!r}", "steps", self.steps, 1, integer=True)
@@ -209,6 +210,6 @@ class Stage:
                     f"stage {self.name!r} needs {kind}s with distinct names, not {names}"
                 )
 
-    def given(self, batches: Batches) -> tuple[Any, ...]:
+    def given(self, batches: Batches, step: int) -> tuple[Any, ...]:
         """What the objectives receive: the batches, and what is shared where something is."""
-        return (batches,) if self.shared is None else (batches, self.shared(batches))
+        return (batches,) if self.shared is None else (batches, self.shared(batches, step))

@@ -114,11 +114,11 @@ class Plan:
 
 
 class Down(nn.Module):
-    """``[b c h w]`` -> ``[b d h/rows w/columns]``: a 3x3 convolution and a (leaky) ReLU."""
+    """``[b c h w]`` -> ``[b d h/rows w/columns]``: a convolution and a (leaky) ReLU."""
 
-    def __init__(self, c: int, d: int, stride: tuple[int, int], slope: float) -> None:
+    def __init__(self, c: int, d: int, stride: tuple[int, int], slope: float, kernel: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(c, d, 3, stride, 1)
+        self.conv = nn.Conv2d(c, d, kernel, stride, kernel // 2)
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
@@ -132,11 +132,11 @@ class ConvEncoder(nn.Module):
     A ``Down`` for each stage of the plan; no norm.
     """
 
-    def __init__(self, plan: Plan, slope: float = 0.0) -> None:
+    def __init__(self, plan: Plan, slope: float = 0.0, kernel: int = 3) -> None:
         super().__init__()
         self.features = plan.features[-1]
         pairs = zip(plan.features, plan.features[1:], plan.strides, strict=False)
-        self.layers = nn.ModuleList(Down(c, d, stride, slope) for c, d, stride in pairs)
+        self.layers = nn.ModuleList(Down(c, d, stride, slope, kernel) for c, d, stride in pairs)
         he(self, slope)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -198,29 +198,6 @@ class Up(nn.Module):
 
     def extra_repr(self) -> str:
         return f"stride={self.stride}, size={self.size}, first={self.first}"
-
-
-class Render(nn.Module):
-    """A few features at full size ``[b w h w]`` -> pictures ``[b c h w]``, not yet squashed.
-
-    A tanh, then two small convolutions: a pixel depends on its neighbourhood alone.
-
-    Args:
-        waist: features that come in.
-        channels: of the picture.
-        hidden: features between the convolutions.
-    """
-
-    def __init__(self, waist: int, channels: int, hidden: int = 16) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(waist, hidden, 5, 1, 2)
-        self.last = nn.Conv2d(hidden, channels, 3, 1, 1)
-        he(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = torch.tanh(x).contiguous(memory_format=torch.channels_last)
-        made: Tensor = self.last(F.relu_(self.first(x)))
-        return made
 
 
 class ConvDecoder(nn.Module):
@@ -342,6 +319,7 @@ class Logit(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         self.linear = nn.Linear(features, 1)
+        nn.init.normal_(self.linear.weight, 0, 0.01)  # undecided at first
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.linear(x)
@@ -358,7 +336,7 @@ class ConvCritic(nn.Module):
     def __init__(self, plan: Plan, condition: int, hidden: int = 256) -> None:
         super().__init__()
         self.condition = condition
-        self.encoder = ConvEncoder(plan, slope=0.2)
+        self.encoder = ConvEncoder(plan, slope=0.2, kernel=5)
         h, w = plan.sizes[-1]
         self.flat = Flat(self.encoder.features * h * w, hidden)
         self.logit = Logit(hidden)

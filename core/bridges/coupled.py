@@ -183,11 +183,14 @@ class CoupledGANs(Bridge):
             self.get_buffer(f"variance_{domain}").copy_(far)
         return table
 
-    def imagined(self, batches: Batches) -> Signals:
+    def imagined(self, batches: Batches, step: int) -> Signals:
         """A draw of z as signals of all domains, as many as there are real items."""
+        return self.make(self.drawn(batches), list(self.domains))
+
+    def drawn(self, batches: Batches) -> Tensor:
+        """A draw of z for each real item."""
         n = len(next(iter(batches["items"].signals.values())))
-        device = next(self.parameters()).device
-        return self.make(self.space.draw(n, device), list(self.domains))
+        return self.space.draw(n, next(self.parameters()).device)
 
     def seen(self, signals: Mapping[str, Signal]) -> Signals:
         """As the critics see them."""

@@ -13,8 +13,8 @@ from ..adversarial import augmented, gradient_penalty, steep
 from ..bridge import Needs
 from ..code import Code
 from ..config import check_choice, check_number
-from ..layers import layers_of
 from ..latents.reach import squared_error
+from ..layers import layers_of
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
 from .coupled import CoupledGANs, Signals

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -42,7 +41,7 @@ class WeightTying(CoupledGANs):
             weight_decay, ema, inverse_steps, inversion, reach: see ``CoupledGANs``.
         tied_generator: layers shared, from z on; None for all that can be but the last.
         tied_critic: layers shared, from the logits on; None for all that can be but the first.
-        lead_steps: of the stage in which the first domain leads; 0 for none.
+        lead_steps: steps at the start in which the first domain leads; 0 for none.
         classification: weight of the labels' cross-entropy on real items; 0 for no head.
         matching: weight of the feature matching, of critics and generators.
 
@@ -138,14 +137,13 @@ class WeightTying(CoupledGANs):
         drawn = through(self.trunk, Code.of(z))
         return {d: self.ends[d](drawn) for d in domains}
 
-    def led(self, batches: Batches) -> Signals:
-        """As ``imagined``, but only the first domain's critic reaches the tied layers."""
-        n = len(next(iter(batches["items"].signals.values())))
-        z = self.space.draw(n, next(self.parameters()).device)
-        drawn = through(self.trunk, Code.of(z))
-        still = drawn.detach() if isinstance(drawn, Tensor) else drawn
+    def imagined(self, batches: Batches, step: int) -> Signals:
+        """A draw of z as signals; at first only the first domain's reach the tied layers."""
+        if step > self.lead_steps or not len(self.trunk):
+            return super().imagined(batches, step)
+        drawn: Tensor = through(self.trunk, Code.of(self.drawn(batches)))
         first, *rest = self.domains
-        return {first: self.ends[first](drawn)} | {d: self.ends[d](still) for d in rest}
+        return {first: self.ends[first](drawn)} | {d: self.ends[d](drawn.detach()) for d in rest}
 
     def features(self, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
         """The critics' last features ``[b h]`` by domain; the shared layers see all in one go."""
@@ -219,10 +217,7 @@ class WeightTying(CoupledGANs):
             ),
         ]  # fmt: skip
         draws = [Draw("items", tuple(self.domains), self.batch)]
-        game = Stage("game", self.steps, phases, draws, self.measured, self.imagined)
-        stages = [game]
-        if self.lead_steps:
-            stages.insert(0, replace(game, name="lead", steps=self.lead_steps, shared=self.led))
+        stages = [Stage("game", self.steps, phases, draws, self.measured, self.imagined)]
         if self.inverse_steps:
             stages.append(self.inverse_stage())
         return stages

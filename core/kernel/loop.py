@@ -134,7 +134,7 @@ class Kernel:
         for step in range(done + 1, stage.steps + 1):
             together: list[tuple[Any, ...]] = []
             if stage.shared is not None:
-                together, learning = self._together(stage, players, batches), None
+                together, learning = self._together(stage, players, batches, step), None
             for player in turns:
                 if player is not learning:
                     if learning is not None:
@@ -160,13 +160,13 @@ class Kernel:
             yield Interrupted(stage.name, stage.steps, keeper.signal)
 
     def _together(
-        self, stage: Stage, players: Sequence[Player], batches: Feed
+        self, stage: Stage, players: Sequence[Player], batches: Feed, step: int
     ) -> list[tuple[Any, ...]]:
         """What the phases of a step share, with gradients for all of them."""
         for player in players:
             player.hold(True)
         with autocast(self.settings.precision, self.device):
-            given = [stage.given(next(batches)) for _ in range(self.settings.accumulate)]
+            given = [stage.given(next(batches), step) for _ in range(self.settings.accumulate)]
         for player in players:
             player.hold(False)
         return given

@@ -17,7 +17,13 @@ from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
 from .files import FORMATS, read_picture, write_picture
-from .subnets import ImageDiscriminator, ImageGenerator, ImagePrenet, JointDiscriminator
+from .subnets import (
+    ImageDiscriminator,
+    ImageGenerator,
+    ImagePrenet,
+    JointDiscriminator,
+    WaistedGenerator,
+)
 from .warp import mirror, warp
 
 
@@ -151,7 +157,9 @@ class Image(Modality):
 
     def generator(self, width: int, *, condition: int = 0) -> nn.Module:
         """``Code`` -> ``Signal`` in [0, 1]; ``core.subnets.ConvDecoder`` says how tokens enter."""
-        return ImageGenerator(self.channels, self.size, width, condition, self.waist)
+        if self.waist:
+            return WaistedGenerator(self.channels, self.size, width, condition, self.waist)
+        return ImageGenerator(self.channels, self.size, width, condition)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
         return ImageDiscriminator(self.channels, self.size, condition)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ...core.canvas import Canvas, Render
 from ...core.code import Code
 from ...core.signal import Signal
-from ...core.subnets import ConvCritic, ConvDecoder, ConvPrenet, Plan, Render, squash
+from ...core.subnets import ConvCritic, ConvDecoder, ConvPrenet, Plan, squash
 
 
 class ImagePrenet(nn.Module):
@@ -39,31 +40,41 @@ class Centred(nn.Module):
 
 
 class ImageGenerator(nn.Module):
-    """``Code`` -> ``Signal`` ``[b c h w]`` in [0, 1], float32 under any autocast.
+    """``Code`` -> ``Signal`` ``[b c h w]`` in [0, 1], float32 under any autocast."""
 
-    With a waist, the map of full size has that few features, and two small convolutions
-    render the picture from it.
-    """
+    def __init__(self, channels: int, size: tuple[int, int], width: int, condition: int) -> None:
+        super().__init__()
+        plan = Plan(channels, size)
+        h, w = plan.sizes[-1]
+        self.net = ConvDecoder(plan, width, condition, n=h * w, stage=len(plan.strides))
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """In order, from a code of one token to the signal."""
+        *inner, last = self.net.layers
+        return [*inner, nn.Sequential(last, Squashed())]
+
+    def forward(self, code: Code, condition: Code | None = None) -> Signal:
+        return Signal(squash(self.net(code, condition)))
+
+
+class WaistedGenerator(nn.Module):
+    """``Code`` -> a few features of full size -> ``Signal`` ``[b c h w]`` in [0, 1]."""
 
     def __init__(
         self, channels: int, size: tuple[int, int], width: int, condition: int, waist: int
     ) -> None:
         super().__init__()
-        plan = Plan(waist or channels, size)
-        h, w = plan.sizes[-1]
-        self.net = ConvDecoder(plan, width, condition, n=h * w, stage=len(plan.strides))
-        self.render = Render(waist, channels) if waist else None
+        self.net = Canvas(Plan(waist, size), width, condition)
+        self.render = Render(waist, channels)
 
     @property
     def layers(self) -> list[nn.Module]:
-        """In order, from a code of one token to the signal."""
-        inner = self.net.layers
-        last = inner.pop() if self.render is None else self.render
-        return [*inner, nn.Sequential(last, Squashed())]
+        """In order, from a code to the signal."""
+        return [*self.net.layers, nn.Sequential(self.render, Squashed())]
 
     def forward(self, code: Code, condition: Code | None = None) -> Signal:
-        x = self.net(code, condition)
-        return Signal(squash(x if self.render is None else self.render(x)))
+        return Signal(squash(self.render(self.net(code, condition))))
 
 
 class ImageDiscriminator(nn.Module):

@@ -29,6 +29,7 @@ from .clauses import (
 )
 
 NOWHERE = "no-such-domain"
+SEARCHED = 5e-3  # a bridge that encodes by a search makes more of a rounding step by step
 
 
 def check_bridge(
@@ -64,7 +65,7 @@ def check_bridge(
     with clause(subject, "translations do not depend on the batch"):
         alone = _translations(twin, {name: signal[:1] for name, signal in signals.items()})
         for pair, values in made.items():
-            check_same(values[:1], alone[pair], f"{pair} of an item alone", CLOSE)
+            check_same(values[:1], alone[pair], f"{pair} of an item alone", SEARCHED)
     with clause(subject, "embed"):
         _embeddings(twin, signals)
     with clause(subject, "unknown domains"):
@@ -205,11 +206,11 @@ def _objectives(bridge: Bridge, table: Table) -> None:
         for phase in stage.phases:
             where = f"{stage.name}/{phase.name}"
             _hold_still(bridge, phase)
-            terms = _terms(phase, phase.terms(stage.given(batch), True), where)
+            terms = _terms(phase, phase.terms(stage.given(batch, 1), True), where)
             loss = torch.stack([term.float() for term in terms.values()]).sum()
             loss.backward()
             with torch.autocast("cpu", torch.bfloat16):
-                _terms(phase, phase.terms(stage.given(batch), True), f"{where} under bf16")
+                _terms(phase, phase.terms(stage.given(batch, 1), True), f"{where} under bf16")
     _reached(bridge, stages)
 
 

@@ -25,9 +25,11 @@ class Game:
 
     def __init__(self, model: Toy) -> None:
         self.model, self.passes, self.penalties = model, 0, 0
+        self.steps: list[int] = []
 
-    def made(self, batches: Mapping[str, Batch]) -> Tensor:
+    def made(self, batches: Mapping[str, Batch], step: int) -> Tensor:
         self.passes += 1
+        self.steps.append(step)
         x = batches["x"].signals["dots"].values
         made: Tensor = self.model.make(torch.randn_like(x))
         return made
@@ -69,7 +71,7 @@ def by_hand(model: Toy, steps: int) -> Iterator[Tensor]:
     model.train()
     for step, batch in zip(range(steps), feed, strict=False):
         before = torch.get_rng_state()
-        made = game.made(batch)
+        made = game.made(batch, step + 1)
         critic.zero_grad()
         loss = game.critic(batch, made)["tell"]
         if step % 4 == 0:
@@ -78,7 +80,7 @@ def by_hand(model: Toy, steps: int) -> Iterator[Tensor]:
         critic.step()
         torch.set_rng_state(before)  # the same noise, hence the same samples
         maker.zero_grad()
-        game.maker(batch, game.made(batch))["fool"].backward()
+        game.maker(batch, game.made(batch, step + 1))["fool"].backward()
         maker.step()
         yield loss
 
@@ -95,6 +97,7 @@ def test_one_pass_of_the_generator_is_the_game_of_two_bit_for_bit() -> None:
         pass
     assert same(weights(ours), weights(theirs))
     assert game.passes == 12
+    assert game.steps == list(range(1, 13))
     assert game.penalties == 3
 
 
@@ -160,7 +163,7 @@ def test_rows_of_a_shared_step_are_named(tmp_path: Path) -> None:
 def test_a_shared_stage_takes_one_turn_of_each() -> None:
     model = Toy()
     with pytest.raises(SettingError, match="each of them takes one turn"):
-        Stage("two", 2, [Phase("a", [model], model.plain, turns=2)], draws(), shared=lambda b: b)
+        Stage("two", 2, [Phase("a", [model], model.plain, turns=2)], draws(), shared=lambda b, k: b)
 
 
 def test_lazy_terms_come_every_so_often() -> None:

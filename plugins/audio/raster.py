@@ -26,8 +26,8 @@ class Raster:
     row ``p = m + (1 - x) / 2 * (bins - 1 - 2 m)``, m = 3 spreads: the value of row i is
     ``v_i = exp(-(i - p)^2 / (2 spread^2))``. Read back, p is the mean row under ``v_i^2``
     (squares, so that a faint grey over the whole column does not draw the mean to the middle);
-    a black column is an amplitude of 0. Drawing and reading is exact to 1e-4 of full scale
-    from a spread of 0.8 up, to 5e-3 at 0.5.
+    a black column is an amplitude of 0. What is drawn is read back to 0.001 bins where the
+    spread is 1 or more, to 0.2 where it is 0.5.
 
     Args:
         samples: n of the window.

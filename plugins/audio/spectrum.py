@@ -79,4 +79,4 @@ class Spectrum:
     def _convergence(self, made: Signal, real: Signal) -> float:
         """``|A - B| / |B|`` over mel amplitudes, Frobenius norms, mean over items."""
         a, b = (self.mel.expand(x.values.float()).sqrt().flatten(1) for x in (made, real))
-        return ((a - b).norm(dim=1) / b.norm(dim=1).clamp(min=1e-12)).mean().item()
+        return float(((a - b).norm(dim=1) / b.norm(dim=1).clamp(min=1e-12)).mean())

@@ -40,6 +40,8 @@ SUBJECTS: list[tuple[str, dict[str, Any], Callable[[], list[Tensor]], float]] = 
     ("image", {"size": 28, "channels": 1}, lambda: pictures(1, 28, 28), 1e-5),
     ("image", {"size": (16, 24), "channels": 3}, lambda: pictures(3, 16, 24), 1e-5),
     ("speech", {"sample_rate": 8000}, lambda: tones(8000), 0.8),
+    ("audio", {"sample_rate": 8000}, lambda: tones(8000), 0.8),
+    ("audio", {"sample_rate": 8000, "form": "raster"}, lambda: tones(8000), 1e-3),
 ]
 
 

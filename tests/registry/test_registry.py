@@ -176,7 +176,7 @@ def test_entry_points_load_one_by_one(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_installed_plugins_all_load() -> None:
     registry = Registry.load()
     assert registry.failures == []
-    assert {"image", "speech"} <= set(registry.names("modality"))
+    assert {"audio", "image", "speech"} <= set(registry.names("modality"))
     assert "bridging-vae" in registry.names("bridge")
 
 

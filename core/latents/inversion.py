@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from ..config import check_number
 from ..errors import DataError
 from ..signal import Signal
-from .reach import Decode, Distance, best_ends, distances, require_finite, squared_error
+from .reach import Decode, Distance, best_ends, compare, made_by, require_finite, squared_error
 from .searches import AdamSearch, Search
+from .starts import nearest_starts, prior_starts
 
 Score = Callable[[Tensor, Signal], Tensor]  # z [m d], query -> [m], higher is better
 Tick = Callable[[int, int], None]  # steps done, steps in all
@@ -53,8 +54,8 @@ def invert(
 ) -> Inversion:
     """The latent vector nearest to each query; for z ~ N(0, I).
 
-    The random starts come from ``seed`` alone and are the same for every query. A prior
-    that is uniform in (-1, 1) becomes Normal by ``decode = lambda z: g(erf(z / sqrt(2)))``.
+    The random draws come from ``seed`` alone and are the same for every query. A prior that
+    is uniform in (-1, 1) becomes Normal by ``decode = lambda z: g(erf(z / sqrt(2)))``.
     Parameters' ``.grad`` and ``requires_grad`` are left alone; a generator with batch
     statistics belongs in eval mode (see ``evaluating``).
 
@@ -66,8 +67,8 @@ def invert(
         distance: made signals, queries -> ``[m]`` >= 0; computed in float32.
         score: z ``[m d]``, queries -> ``[m]``; the restart of the highest score is kept, that
             of the lowest distance when not given. The search itself follows the distance.
-        start: ``[b d]``, a learned encoder's answer: takes the place of one random start.
-        seed: of the random starts.
+        start: ``[b d]``, a learned encoder's answer: takes the place of one other start.
+        seed: of the random draws that searches start from.
         tick: called with (steps done, steps in all) after every step.
         progress: show a bar on standard error.
 
@@ -78,24 +79,24 @@ def invert(
     """
     search = search or AdamSearch()
     check_number("inversion", "width", width, 1, integer=True)
-    device = query.values.device
-    starts = prior_starts(search.restarts, width, seed).to(device).expand(len(query), -1, -1)
+    if start is not None and start.shape != (len(query), width):
+        raise DataError(
+            f"{len(query)} queries and a latent space of {width} need starts "
+            f"[{len(query)} {width}], not {tuple(start.shape)}"
+        )
+    require_finite(query)
+    draws = prior_starts(search.pool or search.restarts, width, seed).to(query.values.device)
+    starts = draws.expand(len(query), -1, -1)
+    if search.pool and len(query):
+        starts = nearest_starts(
+            decode, query, draws, search.restarts, distance=distance, chunk=search.chunk
+        )
     if start is not None:
-        if start.shape != (len(query), width):
-            raise DataError(
-                f"{len(query)} queries and a latent space of {width} need starts "
-                f"[{len(query)} {width}], not {tuple(start.shape)}"
-            )
-        starts = torch.cat([start.detach().float()[:, None].to(device), starts[:, 1:]], 1)
+        starts = torch.cat([start.detach().float()[:, None].to(starts.device), starts[:, :-1]], 1)
     with _bar(tick) if progress else nullcontext(tick) as shown:
         return invert_from(
             decode, query, starts, search=search, distance=distance, score=score, tick=shown
         )
-
-
-def prior_starts(count: int, width: int, seed: int) -> Tensor:
-    """``[count width]`` draws of N(0, I) that depend on the seed only; on the CPU."""
-    return torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
 
 
 def invert_from(
@@ -128,7 +129,7 @@ def invert_from(
             wanted = query[rows // r]
 
             def losses(z: Tensor, wanted: Signal = wanted) -> Tensor:
-                far = distances(decode, distance, z, wanted)
+                far = compare(distance, made_by(decode, z), wanted)
                 return far + search.prior * z.square().sum(1)
 
             z = search.descend(losses, starts[rows // r, rows % r].float(), step).detach()
@@ -137,7 +138,7 @@ def invert_from(
                 step()
             ends.append(z)
             with torch.no_grad():
-                residuals.append(distances(decode, distance, z, wanted))
+                residuals.append(compare(distance, made_by(decode, z), wanted))
                 ranks.append(residuals[-1] if score is None else -_scores(score, z, wanted))
         z, residual, rank = torch.cat(ends), torch.cat(residuals), torch.cat(ranks)
         best = best_ends(rank.view(b, r), residual.view(b, r), z.view(b, r, d))

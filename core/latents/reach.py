@@ -35,25 +35,33 @@ def squared_error(made: Signal, real: Signal) -> Tensor:
     return error.flatten(1).sum(1)
 
 
-def distances(decode: Decode, distance: Distance, z: Tensor, query: Signal) -> Tensor:
-    """``distance(decode(z), query)`` ``[m]``, the distance in float32 whatever autocast says.
+def made_by(decode: Decode, z: Tensor) -> Signal:
+    """``decode(z)``, in float32 where autocast made it half as wide.
 
     Raises:
-        DataError: not one signal or one distance for each row of ``z``.
-        UnsupportedError: no gradient comes back although gradients are on.
+        DataError: not one signal for each row of ``z``.
     """
     made = decode(z)
     if len(made) != len(z):
         raise DataError(f"decode made {len(made)} signals of {len(z)} latent vectors")
-    with torch.autocast(z.device.type, enabled=False):
-        values = made.values
-        if values.dtype in (torch.float16, torch.bfloat16):
-            values = values.float()
-        far = distance(Signal(values, made.lengths), query)
-    if far.shape != z.shape[:1]:
+    if made.values.dtype in (torch.float16, torch.bfloat16):
+        return Signal(made.values.float(), made.lengths)
+    return made
+
+
+def compare(distance: Distance, made: Signal, query: Signal) -> Tensor:
+    """``distance(made, query)`` ``[m]`` in float32, whatever autocast says.
+
+    Raises:
+        DataError: not one distance for each item.
+        UnsupportedError: no gradient comes back although gradients are on.
+    """
+    with torch.autocast(made.values.device.type, enabled=False):
+        far = distance(made, query)
+    if far.shape != (len(made),):
         raise DataError(
-            f"a distance is one number for each of {len(z)} items, not shape {tuple(far.shape)}; "
-            "sum over everything but axis 0"
+            f"a distance is one number for each of {len(made)} items, not shape "
+            f"{tuple(far.shape)}; sum over everything but axis 0"
         )
     if torch.is_grad_enabled() and not far.requires_grad:
         raise UnsupportedError(

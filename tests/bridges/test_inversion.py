@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from transmodal.core.errors import DataError, ReachError, SettingError, UnsupportedError
-from transmodal.core.latents.inversion import evaluating, invert, invert_from, prior_starts
+from transmodal.core.latents.inversion import evaluating, invert, invert_from
 from transmodal.core.latents.reach import require_reached, squared_error
 from transmodal.core.latents.searches import (
     LBFGS,
@@ -19,11 +19,13 @@ from transmodal.core.latents.searches import (
     GradientDescent,
     search_named,
 )
+from transmodal.core.latents.starts import nearest_starts, prior_starts
 from transmodal.core.signal import Signal
 
 WIDTH = 3
 QUICK = {
-    "adam": AdamSearch(steps=120, restarts=3),
+    "adam": AdamSearch(steps=60, restarts=3, pool=0),
+    "pool": AdamSearch(steps=60, restarts=2, pool=16),
     "gradient-descent": GradientDescent(steps=120, restarts=2, rate=0.02),
     "l-bfgs": LBFGS(steps=3, restarts=2),
 }
@@ -106,10 +108,12 @@ def test_gradient_descent_is_the_hand_written_loop_step_by_step():
 def test_adam_is_torchs_on_each_row_alone():
     net, decode = mlp()
     query = draw(3, 20, seed=5).double()
-    made = invert(decode, Signal(query), WIDTH, search=AdamSearch(steps=30, restarts=1, prior=0.2))
+    made = invert(
+        decode, Signal(query), WIDTH, search=AdamSearch(steps=30, restarts=1, pool=0, prior=0.2)
+    )
     for i in range(3):
         z = nn.Parameter(prior_starts(1, WIDTH, 0))
-        optimizer = torch.optim.Adam([z], 0.1, betas=AdamSearch().betas)
+        optimizer = torch.optim.Adam([z], AdamSearch().rate, betas=AdamSearch().betas)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 30)
         for _ in range(30):
             optimizer.zero_grad()
@@ -151,6 +155,21 @@ def test_restarts_find_the_better_of_two_valleys():
     both = invert_from(two_valleys, QUERY, starts, search=search)
     assert one.z.item() == pytest.approx(-2, abs=0.05) and one.residual.item() > 0.9
     assert both.z.item() == pytest.approx(2, abs=1e-3) and both.residual.item() < 1e-6
+
+
+def test_a_pool_gives_each_query_its_nearest_draws():
+    _, decode = mlp()
+    query = Signal(draw(4, 20, seed=13))
+    draws = draw(30, WIDTH, seed=14)
+    starts = nearest_starts(decode, query, draws, 3, distance=squared_error, chunk=8)
+    made = decode(draws).values.detach().numpy()
+    for i in range(4):
+        far = ((made - query.values[i].double().numpy()) ** 2).sum(1)
+        np.testing.assert_array_equal(starts[i], draws[np.argsort(far)[:3]])
+    settings = {"steps": 1, "restarts": 1, "rate": 1e-9}
+    near = invert(decode, query, WIDTH, search=AdamSearch(pool=64, **settings))
+    far = invert(decode, query, WIDTH, search=AdamSearch(pool=0, **settings))
+    assert (near.residual < far.residual).all()
 
 
 def test_a_score_chooses_the_restart_and_the_residual_stays_the_distance():
@@ -208,7 +227,10 @@ def test_an_answer_depends_neither_on_company_nor_on_place(name):
     order = torch.tensor([3, 0, 4, 2, 1])
     moved = invert(decode, query[order], WIDTH, search=search)
     torch.testing.assert_close(moved.z, whole.z[order], **close)
-    starts = prior_starts(search.restarts, WIDTH, 0).expand(5, -1, -1)
+    draws = prior_starts(search.pool or search.restarts, WIDTH, 0)
+    starts = draws.expand(5, -1, -1)
+    if search.pool:
+        starts = nearest_starts(decode, query, draws, 2, distance=squared_error, chunk=7)
     turned = invert_from(decode, query, starts.flip(1), search=search)
     torch.testing.assert_close(turned.z, whole.z, **close)
 
@@ -223,7 +245,7 @@ def test_chunks_bound_the_batch_and_change_nothing(chunk):
         seen.append(len(z))
         return decode(z)
 
-    settings = {"steps": 40, "restarts": 3}
+    settings = {"steps": 40, "restarts": 3, "pool": 15}
     whole = invert(decode, query, WIDTH, search=AdamSearch(**settings))
     parts = invert(watched, query, WIDTH, search=AdamSearch(chunk=chunk, **settings))
     assert max(seen) == min(chunk, 15)
@@ -353,6 +375,9 @@ def test_wrong_shapes_are_named():
     decode, _ = linear()
     query = Signal(torch.zeros(2, 8))
     search = QUICK["adam"]
+    bad = AdamSearch(pool=4)
+    with pytest.raises(DataError, match="made 1 signals of 4 latent"):
+        invert(lambda z: decode(z[:1]), query, WIDTH, search=bad)
     with pytest.raises(DataError, match=r"need starts \[2 3\], not \(2, 4\)"):
         invert(decode, query, WIDTH, start=torch.zeros(2, 4))
     with pytest.raises(DataError, match=r"shape \(6, 8\) cannot be held against .* \(6, 7\)"):
@@ -412,6 +437,8 @@ def test_settings_survive_json(name):
         ("l-bfgs", {"chunk": 8}, "has no setting 'chunk'"),
         ("adam", {"restarts": 0}, "restarts must be a whole number >= 1, not 0"),
         ("adam", {"steps": 2.5}, "steps must be a whole number"),
+        ("adam", {"pool": 3, "restarts": 4}, "4 restarts cannot be chosen from a pool of 3"),
+        ("adam", {"pool": -1}, "pool must be"),
         ("adam", {"chunk": 0}, "chunk must be"),
         ("adam", {"prior": -1}, "prior must be a number >= 0"),
         ("adam", {"rate": 0}, "rate must be"),

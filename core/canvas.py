@@ -25,8 +25,8 @@ class Start(nn.Module):
 
     def forward(self, given: Code | Tensor) -> Tensor:
         x = mean_token(given) if isinstance(given, Code) else given
-        x = self.linear(x)
-        return x.view(len(x), *self.shape)
+        made: Tensor = self.linear(x)
+        return made.view(len(x), *self.shape)
 
     def extra_repr(self) -> str:
         return f"shape={self.shape}"

@@ -15,6 +15,7 @@ from .code import Code
 from .config import check_number
 from .errors import DataError, SettingError, TrainingError, UnknownNameError
 from .kernel import Kernel, Training
+from .health import advised
 from .kernel.events import Event, Interrupted, Progress
 from .kernel.settings import Precision
 from .modality import Modality
@@ -143,7 +144,7 @@ class Translator:
             **training,
         )
         kernel = Kernel(self.bridge, self.bridge.stages(), table, settings)
-        events: Iterator[Event] = kernel.run()
+        events: Iterator[Event] = advised(kernel.run())
         if progress:
             from .kernel.progress import show
 

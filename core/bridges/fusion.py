@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
@@ -23,16 +25,50 @@ class Fusion(nn.Module, ABC):
 
     @abstractmethod
     def both(self, signals: Mapping[str, Signal]) -> tuple[Tensor, Tensor]:
-        """Logits ``[b]`` of the tuples, and ``[b]`` of strangers, among neighbours in the batch.
+        """Logits ``[b]`` of the tuples, and ``[m]`` of tuples of strangers in the batch."""
 
-        A stranger to item i of the first domain is item i - 1 of the second, i - 2 of the third.
-        """
+
+class Product(Fusion):
+    """A feature net for each domain; features agree as far as their product says.
+
+    ``logit(x, y) = f(x) . g(y) / sqrt(width) + bias``, the mean over the pairs of domains.
+    Every item of a batch meets every stranger at the price of one matrix product, so that the
+    synchronizer learns from b (b - 1) asynchronous tuples where the papers' has b. Ours.
+
+    Args:
+        domains: name -> Modality.
+        width: of each domain's features.
+    """
+
+    def __init__(self, domains: Mapping[str, Modality], width: int) -> None:
+        super().__init__()
+        self.nets = nn.ModuleDict({d: m.prenet(width, pooled=True) for d, m in domains.items()})
+        self.bias = nn.Parameter(torch.tensor(-2.0))  # most tuples are of strangers
+
+    def forward(self, signals: Mapping[str, Signal]) -> Tensor:
+        pairs = combinations(self._features(signals), 2)
+        products = [(x * y).sum(1) / math.sqrt(x.shape[1]) for x, y in pairs]
+        return torch.stack(products).mean(0) + self.bias
+
+    def both(self, signals: Mapping[str, Signal]) -> tuple[Tensor, Tensor]:
+        pairs = combinations(self._features(signals), 2)
+        products = [x @ y.T / math.sqrt(x.shape[1]) for x, y in pairs]
+        logits = torch.stack([product.float() for product in products]) + self.bias
+        b = logits.shape[1]
+        # the off-diagonal of a b x b matrix, without a look at the device's data
+        others = logits.flatten(1)[:, :-1].view(-1, b - 1, b + 1)[:, :, 1:]
+        return logits.diagonal(dim1=1, dim2=2).mean(0), others.flatten()
+
+    def _features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
+        codes: dict[str, Code] = {d: net(signals[d]) for d, net in self.nets.items()}
+        return [code.vector.float() for code in codes.values()]
 
 
 class Features(Fusion):
     """A feature net for each domain, and fully connected layers over all features at once.
 
-    For domains of different structure (SyncGAN Fig. 2a).
+    For domains of different structure (SyncGAN Fig. 2a). A stranger to item i of the first
+    domain is item i - 1 of the second, i - 2 of the third.
 
     Args:
         domains: name -> Modality.

@@ -97,4 +97,13 @@ class Interrupted:
     signal: str
 
 
-Event = StageStarted | Progress | Skipped | Saved | Resumed | StageFinished | Interrupted
+@dataclass(frozen=True)
+class Advice:
+    """What the losses and notes say of the training, in plain words (``core.health``)."""
+
+    stage: str
+    step: int
+    words: str
+
+
+Event = StageStarted | Progress | Skipped | Saved | Resumed | StageFinished | Interrupted | Advice

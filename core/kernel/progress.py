@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .events import (
+    Advice,
     Event,
     Interrupted,
     Progress,
@@ -57,6 +58,8 @@ def say(event: Event) -> str | None:
             note = f"WARNING: {warning}\n" if warning else ""
             where = f"{stage}, step {step}" if stage else "everything is trained"
             return f"{note}resumed from {path}: {where}"
+        case Advice(stage, step, words):
+            return f"{stage} {step}: {words}"
         case StageFinished(stage, _, seconds):
             return f"{stage}: done in {clock(seconds)}"
         case Interrupted(stage, step, signal):

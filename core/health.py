@@ -20,8 +20,9 @@ LOST = 0.52
 ALIKE = 0.6
 # ln 8 / ln 10 is .90: lower, and more than two of ten classes are gone.
 LOPSIDED = 0.9
-# Pairs made of two unrelated z get about .09 from a good synchronizer (of ten classes, a tenth share a class, and get K/(K+1)).
-# Below .25, pairs of ONE z look hardly more related than that (RECIPES A.5, A.6).
+# Pairs made of two unrelated z get about .09 from a good synchronizer (of ten classes, a tenth
+# of them share one, and get K/(K+1)). Below .25, pairs of ONE z look hardly more related than
+# that (RECIPES A.5, A.6).
 UNRELATED = 0.25
 # A synchronizer right on .55 of the pairs has learned next to nothing from them.
 CLUELESS = 0.55

@@ -82,21 +82,22 @@ class Adam:
         lr: peak learning rate.
         betas: decay of the two moments.
         weight_decay: decoupled; 0 for plain Adam.
-        schedule: ``"constant"``, or ``"cosine"`` to 0 over the stage.
+        schedule: ``"constant"``, ``"cosine"`` to 0 over the stage, or ``"late"``: constant for
+            half of it, then a cosine to 0.
         warmup: steps of linear warm-up.
     """
 
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "late"] = "constant"
     warmup: int = 0
 
     def __post_init__(self) -> None:
         check_number("Adam", "lr", self.lr, 0)
         check_number("Adam", "weight_decay", self.weight_decay, 0)
         check_number("Adam", "warmup", self.warmup, 0, integer=True)
-        check_choice("Adam", "schedule", self.schedule, ("constant", "cosine"))
+        check_choice("Adam", "schedule", self.schedule, ("constant", "cosine", "late"))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from .bridge import Bridge
 from .code import Code
 from .config import check_number
 from .errors import DataError, SettingError, TrainingError, UnknownNameError
-from .kernel import Kernel, Training
 from .health import advised
+from .kernel import Kernel, Training
 from .kernel.events import Event, Interrupted, Progress
 from .kernel.settings import Precision
 from .modality import Modality

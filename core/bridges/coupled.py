@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,7 @@ class CoupledGANs(Bridge):
         augment: let the critics see real and made items augmented.
         steps, batch: of the game; batch counts items of each domain.
         rate, critic_rate: of Adam, for the generators and the critics.
+        schedule: of these rates, see ``Adam``.
         beta1, beta2: of Adam.
         weight_decay: decoupled, of generators and critics.
         ema: decay of the running average of the generators, which replaces them.
@@ -68,6 +69,7 @@ class CoupledGANs(Bridge):
         batch: int,
         rate: float,
         critic_rate: float,
+        schedule: Literal["constant", "cosine", "late"],
         beta1: float,
         beta2: float,
         weight_decay: float,
@@ -93,7 +95,7 @@ class CoupledGANs(Bridge):
         self.latent, self.concepts, self.game = latent, concepts, game
         self.r1, self.r1_every, self.augment = r1, r1_every, augment
         self.steps, self.batch = steps, batch
-        self.rate, self.critic_rate = rate, critic_rate
+        self.rate, self.critic_rate, self.schedule = rate, critic_rate, schedule
         self.beta1, self.beta2, self.weight_decay, self.ema = beta1, beta2, weight_decay, ema
         self.inverse_steps, self.inversion, self.reach = inverse_steps, inversion, reach
         self.space = Prior(latent, concepts)
@@ -161,7 +163,7 @@ class CoupledGANs(Bridge):
     # -- training -------------------------------------------------------------------
     def adam(self, rate: float) -> Adam:
         """The optimiser of a player of the game."""
-        return Adam(rate, (self.beta1, self.beta2), self.weight_decay)
+        return Adam(rate, (self.beta1, self.beta2), self.weight_decay, self.schedule)
 
     def inverse_stage(self) -> Stage:
         """The regression of z on the generators' own samples."""

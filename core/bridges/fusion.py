@@ -38,10 +38,12 @@ class Product(Fusion):
     Args:
         domains: name -> Modality.
         width: of each domain's features.
+        dropout: of the features, in [0, 1).
     """
 
-    def __init__(self, domains: Mapping[str, Modality], width: int) -> None:
+    def __init__(self, domains: Mapping[str, Modality], width: int, dropout: float) -> None:
         super().__init__()
+        self.drop = nn.Dropout(dropout)
         self.nets = nn.ModuleDict({d: m.prenet(width, pooled=True) for d, m in domains.items()})
         self.bias = nn.Parameter(torch.tensor(-2.0))  # most tuples are of strangers
 
@@ -61,7 +63,7 @@ class Product(Fusion):
 
     def _features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
         codes: dict[str, Code] = {d: net(signals[d]) for d, net in self.nets.items()}
-        return [code.vector.float() for code in codes.values()]
+        return [self.drop(code.vector.float()) for code in codes.values()]
 
 
 class Features(Fusion):
@@ -109,13 +111,14 @@ class Laid(Fusion):
 
     Args:
         domains: name -> Modality, of the same settings.
+        width, dropout: not for this one, which has no features of single domains.
 
     Raises:
         SettingError: the domains' signals differ in structure.
         UnsupportedError: the modality has no such net.
     """
 
-    def __init__(self, domains: Mapping[str, Modality]) -> None:
+    def __init__(self, domains: Mapping[str, Modality], width: int, dropout: float) -> None:
         super().__init__()
         first, *others = domains.values()
         if any(type(m) is not type(first) or m.settings() != first.settings() for m in others):
@@ -139,3 +142,10 @@ class Laid(Fusion):
         logits: Tensor = self.net(*[Signal.cat(pair) for pair in pairs])
         yes, no = logits.chunk(2)
         return yes, no
+
+
+FUSIONS: Mapping[str, type[Product] | type[Features] | type[Laid]] = {
+    "product": Product,
+    "features": Features,
+    "concatenation": Laid,
+}

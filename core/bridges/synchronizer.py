@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from ..layers import layers_of
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
 from .coupled import CoupledGANs, Signals
-from .fusion import Features, Fusion, Laid
+from .fusion import FUSIONS
 
 
 class Synchronizer(CoupledGANs):
@@ -36,14 +36,17 @@ class Synchronizer(CoupledGANs):
     be many: the critics learn from all items, S from the records that hold all domains.
 
     Args:
-        latent, concepts, game, r1, r1_every, augment, steps, batch, rate, critic_rate, beta1,
-            beta2, weight_decay, ema, inverse_steps, inversion, reach: see ``CoupledGANs``.
-        fusion: ``"features"``, a feature net for each domain and a head over them all
-            (Fig. 2a), or ``"concatenation"`` of signals of like structure (Fig. 2b).
+        latent, concepts, game, r1, r1_every, augment, steps, batch, rate, critic_rate, schedule,
+            beta1, beta2, weight_decay, ema, inverse_steps, inversion, reach: see ``CoupledGANs``.
+        fusion: ``"product"`` of features, ``"features"`` under a head of their own (Fig. 2a), or
+            ``"concatenation"`` of signals of like structure (Fig. 2b); see ``fusion``.
         width: of each domain's features.
         synchrony: weight of the generators' loss by the synchronizer.
         asynchrony: whether they are also to make asynchronous items of different z's.
         pairs: records the synchronizer sees at every step.
+        sync_steps: of a stage of its own, before the game, which it then no longer learns
+            in; 0 to learn within the game, as published. It never sees what is made, so it
+            can as well be finished first: generators then follow one that knows.
         sync_rate: of its Adam.
         sync_r1: weight of its gradient penalty on real pairs (times 1/2), 0 for none.
         sync_dropout: of its features, in [0, 1).
@@ -63,9 +66,11 @@ class Synchronizer(CoupledGANs):
     )
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "digits": {
-            "latent": 64, "concepts": 0, "r1": 0.0, "sync_r1": 0.0, "sync_dropout": 0.0,
+            "latent": 64, "concepts": 0, "fusion": "features", "sync_steps": 0,
+            "r1": 0.0, "sync_r1": 0.0, "sync_dropout": 0.0,
             "augment": False, "steps": 20_000, "batch": 128, "pairs": 64, "rate": 1e-3,
-            "critic_rate": 2e-4, "sync_rate": 1e-3, "beta1": 0.5, "beta2": 0.999,
+            "critic_rate": 2e-4, "schedule": "constant", "sync_rate": 1e-3,
+            "beta1": 0.5, "beta2": 0.999,
             "weight_decay": 0.0, "ema": None, "synchrony": 2.0, "inverse_steps": 0,
             "inversion": {"name": "gradient-descent"},
         },
@@ -76,11 +81,12 @@ class Synchronizer(CoupledGANs):
         *,
         latent: int = 64,
         concepts: int = 0,
-        fusion: str = "features",
+        fusion: str = "product",
         width: int = 256,
         synchrony: float = 4.0,
         asynchrony: bool = True,
-        pairs: int = 64,
+        pairs: int = 128,
+        sync_steps: int = 2500,
         sync_rate: float = 1e-3,
         sync_r1: float = 0.0,
         sync_dropout: float = 0.0,
@@ -94,6 +100,7 @@ class Synchronizer(CoupledGANs):
         batch: int = 64,
         rate: float = 1e-3,
         critic_rate: float = 2e-4,
+        schedule: Literal["constant", "cosine", "late"] = "late",
         beta1: float = 0.5,
         beta2: float = 0.99,
         weight_decay: float = 0.0,
@@ -105,12 +112,13 @@ class Synchronizer(CoupledGANs):
         super().__init__(
             latent=latent, concepts=concepts, game=game, r1=r1, r1_every=r1_every,
             augment=augment, steps=steps, batch=batch, rate=rate, critic_rate=critic_rate,
-            beta1=beta1, beta2=beta2, weight_decay=weight_decay, ema=ema,
+            schedule=schedule, beta1=beta1, beta2=beta2, weight_decay=weight_decay, ema=ema,
             inverse_steps=inverse_steps, inversion=inversion, reach=reach,
         )  # fmt: skip
-        check_choice(self.name, "fusion", fusion, ("features", "concatenation"))
+        check_choice(self.name, "fusion", fusion, tuple(FUSIONS))
         check_number(self.name, "width", width, 1, integer=True)
         check_number(self.name, "pairs", pairs, 2, integer=True)
+        check_number(self.name, "sync_steps", sync_steps, 0, integer=True)
         weights = {"synchrony": synchrony, "sync_rate": sync_rate, "sync_r1": sync_r1}
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
@@ -118,6 +126,7 @@ class Synchronizer(CoupledGANs):
         self.fusion, self.width = fusion, width
         self.synchrony, self.asynchrony, self.pairs = synchrony, asynchrony, pairs
         check_number(self.name, "choosing", choosing, 0)
+        self.sync_steps = sync_steps
         self.sync_rate, self.sync_r1, self.sync_dropout = sync_rate, sync_r1, sync_dropout
         self.sync_augment, self.choosing = sync_augment, choosing
 
@@ -131,11 +140,7 @@ class Synchronizer(CoupledGANs):
             }
         )
         self.critics = nn.ModuleDict({d: m.discriminator() for d, m in modalities.items()})
-        self.synchronizer: Fusion
-        if self.fusion == "features":
-            self.synchronizer = Features(modalities, self.width, self.sync_dropout)
-        else:
-            self.synchronizer = Laid(modalities)
+        self.synchronizer = FUSIONS[self.fusion](modalities, self.width, self.sync_dropout)
 
     # -- the game ---------------------------------------------------------------------
     def make(self, z: Tensor, domains: Sequence[str]) -> Signals:
@@ -157,7 +162,7 @@ class Synchronizer(CoupledGANs):
             "made": torch.sigmoid(yes.detach()).mean(),
         }
 
-    def synchronizer_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
+    def synchronizer_loss(self, batches: Batches, made: Signals | None = None) -> dict[str, Tensor]:
         """``L_S`` on real tuples, half of them synchronous, and how often it is right."""
         yes, no = self.synchronizer.both(self.tupled(batches["pairs"].signals))
         right = ((yes.detach() > 0).float().mean() + (no.detach() < 0).float().mean()) / 2
@@ -170,7 +175,7 @@ class Synchronizer(CoupledGANs):
             return dict(signals)
         return {d: augmented(self.domains[d], signal) for d, signal in signals.items()}
 
-    def synchronizer_penalty(self, batches: Batches, made: Signals) -> Tensor:
+    def synchronizer_penalty(self, batches: Batches, made: Signals | None = None) -> Tensor:
         """R1 of the synchronizer on real tuples, in all their items."""
         real = {d: steep(x) for d, x in self.tupled(batches["pairs"].signals).items()}
         logits = self.synchronizer(real)
@@ -195,26 +200,28 @@ class Synchronizer(CoupledGANs):
     # -- training ---------------------------------------------------------------------
     def stages(self) -> list[Stage]:
         names = tuple(self.domains)
-        lazy = Lazy("r1", self.synchronizer_penalty, self.r1_every) if self.sync_r1 else None
-        phases = [
-            Phase(
-                "discriminator", [self.critics], self.critic_loss, self.lazy(),
-                optimizer=self.adam(self.critic_rate),
+        items = Draw("items", names, self.batch)
+        pairs = Draw("pairs", names, self.pairs, "paired")
+        critics = Phase(
+            "discriminator", [self.critics], self.critic_loss, self.lazy(),
+            optimizer=self.adam(self.critic_rate),
+        )  # fmt: skip
+        generators = Phase(
+            "generator", [self.generators], self.generator_loss,
+            optimizer=self.adam(self.rate), ema=self.ema,
+        )  # fmt: skip
+        synchronizer = Phase(
+            "synchronizer", [self.synchronizer], self.synchronizer_loss,
+            Lazy("r1", self.synchronizer_penalty, self.r1_every) if self.sync_r1 else None,
+            optimizer=Adam(
+                self.sync_rate, schedule="cosine" if self.sync_steps else "constant"
             ),
-            Phase(
-                "synchronizer", [self.synchronizer], self.synchronizer_loss, lazy,
-                optimizer=Adam(self.sync_rate, weight_decay=self.weight_decay),
-            ),
-            Phase(
-                "generator", [self.generators], self.generator_loss,
-                optimizer=self.adam(self.rate), ema=self.ema,
-            ),
-        ]  # fmt: skip
-        draws = [
-            Draw("items", names, self.batch),
-            Draw("pairs", names, self.pairs, "paired"),
-        ]
-        stages = [Stage("game", self.steps, phases, draws, self.measured, self.imagined)]
+        )  # fmt: skip
+        stages, phases, draws = [], [critics, synchronizer, generators], [items, pairs]
+        if self.sync_steps:
+            stages.append(Stage("synchronizer", self.sync_steps, [synchronizer], [pairs]))
+            phases, draws = [critics, generators], [items]
+        stages.append(Stage("game", self.steps, phases, draws, self.measured, self.imagined))
         if self.inverse_steps:
             stages.append(self.inverse_stage())
         return stages

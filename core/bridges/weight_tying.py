@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,9 @@ from ..errors import SettingError, UnsupportedError
 from ..layers import layers_of, through, tied
 from ..objectives import labelled_cross_entropy
 from ..signal import Signal
-from ..stage import Batches, Draw, Phase, Stage
+from ..stage import UNLABELLED, Batches, Draw, Phase, Stage
 from .coupled import CoupledGANs, Signals
+from .teacher import Teacher
 
 
 class WeightTying(CoupledGANs):
@@ -37,13 +38,16 @@ class WeightTying(CoupledGANs):
     first learn from the first domain alone, while the others learn to render what these draw.
 
     Args:
-        latent, game, r1, r1_every, augment, steps, batch, rate, critic_rate, beta1, beta2,
-            weight_decay, ema, inverse_steps, inversion, reach: see ``CoupledGANs``.
+        latent, game, r1, r1_every, augment, steps, batch, rate, critic_rate, schedule,
+            beta1, beta2, weight_decay, ema, inverse_steps, inversion, reach: see ``CoupledGANs``.
         tied_generator: layers shared, from z on; None for all that can be but the last.
         tied_critic: layers shared, from the logits on; None for all that can be but the first.
         lead_steps: steps at the start in which the first domain leads; 0 for none.
         classification: weight of the labels' cross-entropy on real items; 0 for no head.
         matching: weight of the feature matching, of critics and generators.
+        consistency: weight, beside ``classification``, of what a slow copy of the classifier
+            names the items without a label, which are read augmented; 0 for none. Ours.
+        teacher: decay of that copy, which is also what ``classify`` asks.
 
     Raises:
         SettingError: a setting out of its range.
@@ -53,13 +57,13 @@ class WeightTying(CoupledGANs):
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "digits": {
             "latent": 100, "r1": 0.0, "steps": 25_000, "batch": 128, "lead_steps": 0,
-            "rate": 2e-4, "critic_rate": 2e-4, "beta1": 0.5, "beta2": 0.999,
+            "rate": 2e-4, "critic_rate": 2e-4, "schedule": "constant", "beta1": 0.5, "beta2": 0.999,
             "weight_decay": 5e-4, "ema": None, "inverse_steps": 0,
             "inversion": {"name": "l-bfgs"},
         },
         "adaptation": {
             "latent": 100, "r1": 0.0, "steps": 10_000, "batch": 64, "lead_steps": 0,
-            "rate": 2e-4, "critic_rate": 2e-4, "beta1": 0.5, "beta2": 0.999,
+            "rate": 2e-4, "critic_rate": 2e-4, "schedule": "constant", "beta1": 0.5, "beta2": 0.999,
             "weight_decay": 5e-4, "ema": None, "inverse_steps": 0,
             "classification": 10.0, "matching": 0.01, "inversion": {"name": "l-bfgs"},
         },
@@ -71,17 +75,20 @@ class WeightTying(CoupledGANs):
         latent: int = 64,
         tied_generator: int | None = None,
         tied_critic: int | None = None,
-        lead_steps: int = 600,
+        lead_steps: int = 300,
         classification: float = 0.0,
         matching: float = 0.0,
+        consistency: float = 0.0,
+        teacher: float = 0.995,
         game: str = "non-saturating",
-        r1: float = 0.1,
+        r1: float = 0.3,
         r1_every: int = 16,
         augment: bool = False,
-        steps: int = 3000,
+        steps: int = 2400,
         batch: int = 64,
-        rate: float = 1e-3,
-        critic_rate: float = 2e-4,
+        rate: float = 2e-3,
+        critic_rate: float = 1e-3,
+        schedule: Literal["constant", "cosine", "late"] = "late",
         beta1: float = 0.5,
         beta2: float = 0.99,
         weight_decay: float = 0.0,
@@ -92,19 +99,23 @@ class WeightTying(CoupledGANs):
     ) -> None:
         super().__init__(
             latent=latent, concepts=0, game=game, r1=r1, r1_every=r1_every, augment=augment,
-            steps=steps, batch=batch, rate=rate, critic_rate=critic_rate, beta1=beta1,
-            beta2=beta2, weight_decay=weight_decay, ema=ema, inverse_steps=inverse_steps,
-            inversion=inversion, reach=reach,
+            steps=steps, batch=batch, rate=rate, critic_rate=critic_rate,
+            schedule=schedule, beta1=beta1, beta2=beta2, weight_decay=weight_decay, ema=ema,
+            inverse_steps=inverse_steps, inversion=inversion, reach=reach,
         )  # fmt: skip
         for key, count in {"tied_generator": tied_generator, "tied_critic": tied_critic}.items():
             if count is not None:
                 check_number(self.name, key, count, 0, integer=True)
         check_number(self.name, "lead_steps", lead_steps, 0, integer=True)
-        for key, value in {"classification": classification, "matching": matching}.items():
+        weights = {"classification": classification, "matching": matching,
+                   "consistency": consistency}  # fmt: skip
+        for key, value in weights.items():
             check_number(self.name, key, value, 0)
+        check_number(self.name, "teacher", teacher, 0, 1)
         self.tied_generator, self.tied_critic = tied_generator, tied_critic
         self.lead_steps = lead_steps
         self.classification, self.matching = classification, matching
+        self.consistency, self.teacher = consistency, teacher
 
     def build_game(self) -> None:
         makers = {d: layers_of(m.generator(self.latent)) for d, m in self.domains.items()}
@@ -114,6 +125,10 @@ class WeightTying(CoupledGANs):
         self.ends = nn.ModuleDict({d: nn.Sequential(*net[k:]) for d, net in makers.items()})
         critics = {d: layers_of(m.discriminator())[::-1] for d, m in self.domains.items()}
         k = tied(critics, self.tied_critic, "discriminator")
+        for d, net in critics.items():  # begin alike, so that labels of one domain serve all
+            for layer, other in zip(net, critics[first], strict=False):
+                if repr(layer) == repr(other) and d != first:
+                    layer.load_state_dict(other.state_dict())
         self.entrances = nn.ModuleDict(
             {d: nn.Sequential(*reversed(net[k:])) for d, net in critics.items()}
         )
@@ -131,6 +146,7 @@ class WeightTying(CoupledGANs):
                 )
             width = next(p.shape[1] for p in self.summit[-1].parameters() if p.ndim == 2)
             self.head = nn.Linear(width, self.classes)
+            self.average = Teacher(self.readers(), self.classes, self.teacher)
 
     # -- the game ---------------------------------------------------------------------
     def make(self, z: Tensor, domains: Sequence[str]) -> Signals:
@@ -165,16 +181,38 @@ class WeightTying(CoupledGANs):
         terms = self.critic_terms(
             batches, made, {d: self.summit[-1](h) for d, h in features.items()}
         )
-        items = batches["items"]
         real, fake = zip(*(h.chunk(2) for h in features.values()), strict=True)
         if self.matching:
             terms["matching"] = self.matching * apart(fake)
         if self.head is not None:
-            labels = torch.cat([items.labels[d] for d in features]).to(real[0].device)
-            terms["class"] = self.classification * labelled_cross_entropy(
-                self.head(torch.cat(real)), labels
-            )
+            terms |= self.class_terms(batches, torch.cat(real))
         return terms
+
+    def class_terms(self, batches: Batches, features: Tensor) -> dict[str, Tensor]:
+        """The classifier's cross-entropies on real items, by labels and by the teacher's names."""
+        assert self.head is not None
+        self.average.follow(self.readers())
+        signals, labels = batches["items"].signals, batches["items"].labels
+        known = torch.cat([labels[d] for d in self.domains]).to(features.device)
+        read = self.head(features)
+        weight = self.classification
+        terms = {"class": weight * labelled_cross_entropy(read, known)}
+        if self.consistency:
+            with torch.no_grad():
+                told = torch.cat([self.classify(signals[d], d) for d in self.domains])
+            free = known == UNLABELLED
+            named = self.average.name(told).masked_fill(~free, UNLABELLED)
+            # over all items without a label: the unsure ones weigh nothing
+            sure = (named != UNLABELLED).sum() / free.sum().clamp(min=1)
+            missed = labelled_cross_entropy(read, named) * sure
+            terms["consistency"] = weight * self.consistency * missed
+            terms["sure"] = sure
+        return terms
+
+    def readers(self) -> list[nn.Module]:
+        """What reads a class: the critics below their logits, and the head."""
+        assert self.head is not None
+        return [self.entrances, self.summit[:-1], self.head]
 
     def generator_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
         """The generators' side of the game."""
@@ -188,7 +226,7 @@ class WeightTying(CoupledGANs):
         }
 
     def classify(self, signal: Signal, domain: str) -> Tensor:
-        """Logits ``[b classes]`` of the critics' classifier.
+        """Logits ``[b classes]`` of the critics' classifier, by its running average.
 
         Raises:
             UnsupportedError: it was built without one.
@@ -198,7 +236,9 @@ class WeightTying(CoupledGANs):
             raise UnsupportedError(
                 f"this {self.name} has no classifier; set classification above 0 and give labels"
             )
-        logits: Tensor = self.head(self.features({domain: signal})[domain])
+        entrances, summit, head = self.average.copies
+        assert isinstance(entrances, nn.ModuleDict) and isinstance(summit, nn.ModuleList)
+        logits: Tensor = head(through(summit, entrances[domain](signal)))
         return logits.float()
 
     # -- training ---------------------------------------------------------------------
@@ -209,7 +249,7 @@ class WeightTying(CoupledGANs):
         phases = [
             Phase(
                 "discriminator", critics, self.critic_loss, self.lazy(),
-                optimizer=self.adam(self.critic_rate), ema=self.ema if self.head else None,
+                optimizer=self.adam(self.critic_rate),
             ),
             Phase(
                 "generator", [self.trunk, self.ends], self.generator_loss,

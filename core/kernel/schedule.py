@@ -23,6 +23,8 @@ def factor(settings: Adam, taken: int, steps: int) -> float:
     if settings.schedule == "constant":
         return 1.0
     along = (taken - settings.warmup) / max(1, steps - settings.warmup)
+    if settings.schedule == "late":
+        along = max(0.0, 2 * along - 1)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, along)))
 
 

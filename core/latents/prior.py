@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+SCALE = 3.0  # of a concept's one-hot code: it should speak louder than a normal dimension
+
 
 class Prior:
     """z ~ N(0, I), beside it, where there are concepts, the one-hot code of one of them.
@@ -29,14 +31,14 @@ class Prior:
         if not self.concepts:
             return z
         which = torch.randint(self.concepts, (n,), device=device)
-        return torch.cat([z, F.one_hot(which, self.concepts).to(z)], 1)
+        return self._joined(z, which)
 
     def starts(self, count: int, device: torch.device) -> Tensor:
         """``[count width]`` points to search from, always the same; concepts take turns."""
         z = torch.randn(count, self.normal, generator=torch.Generator().manual_seed(0))
         if self.concepts:
             which = torch.arange(count) % self.concepts
-            z = torch.cat([z, F.one_hot(which, self.concepts).to(z)], 1)
+            z = self._joined(z, which)
         return z.to(device)
 
     def snap(self, z: Tensor) -> Tensor:
@@ -44,7 +46,7 @@ class Prior:
         if not self.concepts:
             return z
         which = z[:, self.normal :].argmax(1)
-        return torch.cat([z[:, : self.normal], F.one_hot(which, self.concepts).to(z)], 1)
+        return self._joined(z[:, : self.normal], which)
 
     def miss(self, guess: Tensor, z: Tensor) -> Tensor:
         """Squared error of the normal part and cross-entropy of the concept, a scalar."""
@@ -53,3 +55,6 @@ class Prior:
             which = z[:, self.normal :].argmax(1)
             loss = loss + F.cross_entropy(guess[:, self.normal :].float(), which)
         return loss
+
+    def _joined(self, z: Tensor, which: Tensor) -> Tensor:
+        return torch.cat([z, SCALE * F.one_hot(which, self.concepts).to(z)], 1)

@@ -17,6 +17,7 @@ from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
 from .files import FORMATS, read_picture, write_picture
+from .roughen import roughen
 from .subnets import (
     ImageDiscriminator,
     ImageGenerator,
@@ -40,6 +41,8 @@ class Image(Modality):
             another aspect, in files.
         augmentation: strength of ``augment``; at 1 up to 10 degrees, 10 % of scale, 0.1 of
             shear and 8 % of shift; 0 for none.
+        roughness: strength of what ``augment`` does to strokes and print, for pictures of
+            writing: thickness, resolution, gamma, contrast; 0 for nothing.
         flip: whether a mirrored picture is as good as the picture (garments, not digits);
             then ``augment`` mirrors every other one.
         std: of the Normal likelihood of a pixel.
@@ -61,6 +64,7 @@ class Image(Modality):
         channels: int = 1,
         background: float = 1.0,
         augmentation: float = 1.0,
+        roughness: float = 0.0,
         flip: bool = False,
         std: float = 0.1,
         waist: int = 0,
@@ -73,12 +77,13 @@ class Image(Modality):
         check_choice("image", "channels", channels, (1, 3))
         check_number("image", "background", background, 0, 1)
         check_number("image", "augmentation", augmentation, 0, 3)
+        check_number("image", "roughness", roughness, 0, 1)
         check_number("image", "std", std, 1e-3, 10)
         check_number("image", "waist", waist, 0, 64, integer=True)
         self.size: tuple[int, int] = (sides[0], sides[1])
         self.channels = channels
         self.background = background
-        self.augmentation, self.flip = augmentation, flip
+        self.augmentation, self.roughness, self.flip = augmentation, roughness, flip
         self.std = std
         self.waist = waist
 
@@ -140,7 +145,7 @@ class Image(Modality):
 
         Random numbers are drawn from the generator alone; ``warp.warp`` says how much.
         """
-        if not self.flip and not self.augmentation:
+        if not (self.flip or self.augmentation or self.roughness):
             return signal
         values = signal.values
         if self.flip:
@@ -148,6 +153,9 @@ class Image(Modality):
         if self.augmentation:
             with torch.autocast(values.device.type, enabled=False):
                 values = warp(values, self.augmentation, generator)
+        if self.roughness:
+            with torch.autocast(values.device.type, enabled=False):
+                values = roughen(values, self.roughness, generator)
         return Signal(values)
 
     # -- subnets ------------------------------------------------------------

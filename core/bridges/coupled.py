@@ -47,6 +47,8 @@ class CoupledGANs(Bridge):
         beta1, beta2: of Adam.
         weight_decay: decoupled, of generators and critics.
         ema: decay of the running average of the generators, which replaces them.
+        truncation: standard deviation of the normal part of z in ``sample``, after training;
+            below 1 samples are more typical and less varied (Karras et al. 2019, App. B).
         inverse_steps: of the learned inverses, 0 for none.
         inversion: the search for z: its name and settings, see ``latents.searches``.
         reach: largest squared error of an inversion, in parts of the variance of the domain's
@@ -74,6 +76,7 @@ class CoupledGANs(Bridge):
         beta2: float,
         weight_decay: float,
         ema: float | None,
+        truncation: float,
         inverse_steps: int,
         inversion: Mapping[str, Any] | None,
         reach: float,
@@ -85,8 +88,8 @@ class CoupledGANs(Bridge):
         check_number(self.name, "batch", batch, 2, integer=True)
         for key, count in {"concepts": concepts, "inverse_steps": inverse_steps}.items():
             check_number(self.name, key, count, 0, integer=True)
-        real = {"r1": r1, "rate": rate, "critic_rate": critic_rate, "reach": reach,
-                "weight_decay": weight_decay}  # fmt: skip
+        real = {"truncation": truncation, "r1": r1, "rate": rate, "critic_rate": critic_rate,
+                "reach": reach, "weight_decay": weight_decay}  # fmt: skip
         for key, value in real.items():
             check_number(self.name, key, value, 0)
         for key, value in {"beta1": beta1, "beta2": beta2, "ema": ema or 0.0}.items():
@@ -97,6 +100,7 @@ class CoupledGANs(Bridge):
         self.steps, self.batch = steps, batch
         self.rate, self.critic_rate, self.schedule = rate, critic_rate, schedule
         self.beta1, self.beta2, self.weight_decay, self.ema = beta1, beta2, weight_decay, ema
+        self.truncation = truncation
         self.inverse_steps, self.inversion, self.reach = inverse_steps, inversion, reach
         self.space = Prior(latent, concepts)
         self.search = search_named(**(inversion or {"name": "adam"}))
@@ -158,7 +162,8 @@ class CoupledGANs(Bridge):
         return self.make(code.vector, [domain])[domain]
 
     def prior(self, n: int) -> Code:
-        return Code.of(self.space.draw(n, next(self.parameters()).device))
+        device = next(self.parameters()).device
+        return Code.of(self.space.draw(n, device, self.truncation))
 
     # -- training -------------------------------------------------------------------
     def adam(self, rate: float) -> Adam:

@@ -37,7 +37,8 @@ class Synchronizer(CoupledGANs):
 
     Args:
         latent, concepts, game, r1, r1_every, augment, steps, batch, rate, critic_rate, schedule,
-            beta1, beta2, weight_decay, ema, inverse_steps, inversion, reach: see ``CoupledGANs``.
+            beta1, beta2, weight_decay, ema, truncation, inverse_steps, inversion, reach: see
+            ``CoupledGANs``.
         fusion: ``"product"`` of features, ``"features"`` under a head of their own (Fig. 2a), or
             ``"concatenation"`` of signals of like structure (Fig. 2b); see ``fusion``.
         width: of each domain's features.
@@ -105,6 +106,7 @@ class Synchronizer(CoupledGANs):
         beta2: float = 0.99,
         weight_decay: float = 0.0,
         ema: float | None = 0.998,
+        truncation: float = 1.0,
         inverse_steps: int = 1000,
         inversion: Mapping[str, Any] | None = None,
         reach: float = 2.0,
@@ -113,7 +115,7 @@ class Synchronizer(CoupledGANs):
             latent=latent, concepts=concepts, game=game, r1=r1, r1_every=r1_every,
             augment=augment, steps=steps, batch=batch, rate=rate, critic_rate=critic_rate,
             schedule=schedule, beta1=beta1, beta2=beta2, weight_decay=weight_decay, ema=ema,
-            inverse_steps=inverse_steps, inversion=inversion, reach=reach,
+            truncation=truncation, inverse_steps=inverse_steps, inversion=inversion, reach=reach,
         )  # fmt: skip
         check_choice(self.name, "fusion", fusion, tuple(FUSIONS))
         check_number(self.name, "width", width, 1, integer=True)

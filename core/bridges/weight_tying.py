@@ -39,7 +39,8 @@ class WeightTying(CoupledGANs):
 
     Args:
         latent, game, r1, r1_every, augment, steps, batch, rate, critic_rate, schedule,
-            beta1, beta2, weight_decay, ema, inverse_steps, inversion, reach: see ``CoupledGANs``.
+            beta1, beta2, weight_decay, ema, truncation, inverse_steps, inversion, reach: see
+            ``CoupledGANs``.
         tied_generator: layers shared, from z on; None for all that can be but the last.
         tied_critic: layers shared, from the logits on; None for all that can be but the first.
         lead_steps: steps at the start in which the first domain leads; 0 for none.
@@ -93,6 +94,7 @@ class WeightTying(CoupledGANs):
         beta2: float = 0.99,
         weight_decay: float = 0.0,
         ema: float | None = 0.998,
+        truncation: float = 1.0,
         inverse_steps: int = 1000,
         inversion: Mapping[str, Any] | None = None,
         reach: float = 2.0,
@@ -101,7 +103,7 @@ class WeightTying(CoupledGANs):
             latent=latent, concepts=0, game=game, r1=r1, r1_every=r1_every, augment=augment,
             steps=steps, batch=batch, rate=rate, critic_rate=critic_rate,
             schedule=schedule, beta1=beta1, beta2=beta2, weight_decay=weight_decay, ema=ema,
-            inverse_steps=inverse_steps, inversion=inversion, reach=reach,
+            truncation=truncation, inverse_steps=inverse_steps, inversion=inversion, reach=reach,
         )  # fmt: skip
         for key, count in {"tied_generator": tied_generator, "tied_critic": tied_critic}.items():
             if count is not None:

@@ -25,9 +25,13 @@ class Prior:
         self.normal, self.concepts = normal, concepts
         self.width = normal + concepts
 
-    def draw(self, n: int, device: torch.device) -> Tensor:
-        """``[n width]`` draws, by torch's generator of that device."""
-        z = torch.randn(n, self.normal, device=device)
+    def draw(self, n: int, device: torch.device, truncation: float = 1.0) -> Tensor:
+        """``[n width]`` draws, by torch's generator of that device.
+
+        ``truncation`` is the standard deviation of the normal part: below 1 draws are nearer
+        to the typical than those of training.
+        """
+        z = truncation * torch.randn(n, self.normal, device=device)
         if not self.concepts:
             return z
         which = torch.randint(self.concepts, (n,), device=device)

@@ -1,0 +1,126 @@
+"""Digits beside what an operator makes of other digits: data without pairs, trained couples."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from transmodal.cookbook.papers.latent_transfer.models import Work, remember
+from transmodal.cookbook.papers.latent_transfer.sets import load
+from transmodal.core.bridges.weight_tying import WeightTying
+from transmodal.core.seeds import derived_seed
+from transmodal.core.signal import Signal
+from transmodal.core.stage import UNLABELLED
+from transmodal.core.table import Memory, Table
+from transmodal.core.translator import Translator
+from transmodal.plugins.image.modality import Image
+from transmodal.registry import Registry
+
+DIGITS = "digits"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A second domain, made of digits.
+
+    Args:
+        name: of the second domain.
+        operator: digits ``[b 1 28 28]`` to its pictures.
+        foreground: which of its pixels are ink.
+        steps: of the game.
+    """
+
+    name: str
+    operator: Callable[[Tensor], Tensor]
+    foreground: Literal["bright", "dark"]
+    steps: int
+
+
+def edges(x: Tensor) -> Tensor:
+    """The pictures dilated by 3 x 3 pixels, less themselves: their outer edges."""
+    return F.max_pool2d(x, 3, 1, 1) - x
+
+
+def negatives(x: Tensor) -> Tensor:
+    """Black for white."""
+    return 1 - x
+
+
+def rotated(x: Tensor) -> Tensor:
+    """A quarter turn, against the clock."""
+    return x.rot90(1, (2, 3))
+
+
+TASKS: Mapping[str, Task] = {
+    task.name: task
+    for task in (
+        Task("edges", edges, "bright", 2400),
+        Task("negatives", negatives, "dark", 1200),
+        Task("rotation", rotated, "bright", 1200),
+    )
+}
+
+
+def halves(task: Task, pictures: Tensor, seed: int) -> Table:
+    """Half of the pictures as digits, the operator's work on the other half: no two belong."""
+    generator = torch.Generator().manual_seed(derived_seed("halves", seed))
+    first, second = torch.randperm(len(pictures), generator=generator).chunk(2)
+
+    def column(items: Tensor, rows: Tensor) -> Memory:
+        return Memory(Signal(items), torch.full((len(items),), UNLABELLED), rows)
+
+    return Table(
+        {
+            DIGITS: column(pictures[first], first),
+            task.name: column(task.operator(pictures[second]), second),
+        }
+    )
+
+
+def couple(
+    work: Work, task: Task, seed: int, tag: str = "", waist: int = 1, **settings: Any
+) -> Translator:
+    """The trained couple of that task, seed and tag, out of the work folder or trained now.
+
+    Args:
+        work: where it is kept.
+        task: the second domain.
+        seed: of the halves, the weights, the order and the noise.
+        tag: sets trainings with other settings apart.
+        waist: of the domains' generators, see ``Image``.
+        settings: of ``WeightTying``, beside the steps.
+    """
+    name = f"{task.name}{tag}-{seed}"
+    place = work.folder / "translators" / name
+    if (place / "config.json").is_file():
+        return Translator.load(place, Registry.load())
+    settings = {"steps": task.steps, "inverse_steps": 0, **settings}
+    if work.quick:
+        settings |= {"steps": settings["steps"] // 5, "batch": 32, "lead_steps": 30}
+    domains = {d: Image(waist=waist) for d in (DIGITS, task.name)}
+    translator = Translator(domains, WeightTying(**settings))
+    pictures = work.cut(load("mnist")).train.signal.values
+
+    def train() -> dict[str, float]:
+        started = time.process_time(), time.perf_counter()
+        translator.fit(
+            halves(task, pictures, seed),
+            precision=work.precision,
+            seed=seed,
+            checkpoint=work.folder / "states" / name,
+        )
+        translator.save(place)
+        return {
+            "processor seconds": time.process_time() - started[0],
+            "seconds": time.perf_counter() - started[1],
+            "steps": settings["steps"],
+        }
+
+    remember(work.folder / "times" / f"{name}.json", train)
+    return translator

@@ -12,24 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .code import Code
-from .subnets import Plan, Up, check_condition, even, he, mean_token
-
-
-class Start(nn.Module):
-    """Vectors ``[b width]``, or codes by their mean token, -> the innermost map ``[b C h w]``."""
-
-    def __init__(self, width: int, shape: tuple[int, int, int]) -> None:
-        super().__init__()
-        self.shape = shape
-        self.linear = nn.Linear(width, shape[0] * shape[1] * shape[2])
-
-    def forward(self, given: Code | Tensor) -> Tensor:
-        x = mean_token(given) if isinstance(given, Code) else given
-        made: Tensor = self.linear(x)
-        return made.view(len(x), *self.shape)
-
-    def extra_repr(self) -> str:
-        return f"shape={self.shape}"
+from .decoders import Start, Up
+from .subnets import Plan, check_condition, even, he, mean_token
 
 
 class Smooth(nn.Module):

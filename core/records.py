@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .config import check_number
 from .errors import DataError
 from .manifest import read_manifest
 from .modality import Modality
@@ -269,6 +270,50 @@ class Records:
                 f"in {len(members)} groups empty"
             )
         return self.select(rest), self.select(chosen)
+
+    def unpair(self, keep: float, *, seed: int = 0) -> Records:
+        """The same items, with only a share of the records that hold several domains left whole.
+
+        The items of the others part: the first domain's stays, and each other one stands in a
+        new row of its own, with the label, group and split it had. For asking how many pairs a
+        bridge needs.
+
+        Args:
+            keep: share of these records that stay whole, in [0, 1].
+            seed: of which.
+
+        Raises:
+            SettingError: ``keep`` is out of range.
+        """
+        check_number("unpair", "keep", keep, 0, 1)
+        held = torch.zeros(len(self), dtype=torch.long)
+        for column in self.columns.values():
+            held[column.rows] += 1
+        whole = (held > 1).nonzero()[:, 0]
+        order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(seed))
+        parting = torch.zeros(len(self), dtype=torch.bool)
+        parting[whole[order[round(keep * len(whole)) :]]] = True
+        taken = torch.zeros(len(self), dtype=torch.bool)  # rows that have an item already
+        made, copies = {}, list(range(len(self)))
+        for domain, column in self.columns.items():
+            moves = parting[column.rows] & taken[column.rows]
+            taken[column.rows] = True
+            stay, move = (~moves).nonzero()[:, 0], moves.nonzero()[:, 0]
+            chosen = [column.items[i] for i in torch.cat([stay, move]).tolist()]
+            new = torch.arange(len(copies), len(copies) + len(move))
+            made[domain] = Items(chosen, torch.cat([column.rows[stay], new]))
+            copies += column.rows[move].tolist()
+
+        def copied(values: tuple[str | None, ...]) -> tuple[str | None, ...]:
+            return tuple(values[row] for row in copies) if values else ()
+
+        return replace(
+            self,
+            columns=made,
+            labels=copied(self.labels),
+            groups=copied(self.groups),
+            splits=copied(self.splits),
+        )
 
     # -- into signals -----------------------------------------------------------
     def classes(self) -> tuple[str, ...]:

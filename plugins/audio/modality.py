@@ -65,6 +65,8 @@ class Audio(Modality):
         spread: raster: standard deviation of a bump in bins, 0.5 to bins / 16.
         augmentation: strength of ``augment``; 0 for none.
         std: of the Normal likelihood of a pixel, in units of the values.
+        hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
+            (``core.decoders.ConvDecoder``).
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -90,6 +92,7 @@ class Audio(Modality):
         spread: float = 1.0,
         augmentation: float = 1.0,
         std: float = 0.1,
+        hidden: int = 512,
     ) -> None:
         check_choice("audio", "form", form, ("mel", "raster"))
         check_number("audio", "sample_rate", sample_rate, 4000, 48000, integer=True)
@@ -108,6 +111,7 @@ class Audio(Modality):
         check_number("audio", "spread", spread, 0.5, bins / 16)
         check_number("audio", "augmentation", augmentation, 0, 3)
         check_number("audio", "std", std, 1e-3, 10)
+        check_number("audio", "hidden", hidden, 0, 4096, integer=True)
         self.form: Literal["mel", "raster"] = form
         self.sample_rate = sample_rate
         self.window: Literal["first", "loudest"] = window
@@ -116,6 +120,7 @@ class Audio(Modality):
         self.samples, self.points, self.bins, self.spread = samples, points, bins, spread
         self.augmentation = augmentation
         self.std = std
+        self.hidden = hidden
         self.drawing: Spectrum | Raster = (
             Raster(samples, points, bins, spread)
             if form == "raster"
@@ -239,8 +244,8 @@ class Audio(Modality):
         return AudioPrenet(self.size, width, pooled)
 
     def generator(self, width: int, *, condition: int = 0) -> nn.Module:
-        """``Code`` -> ``Signal`` in [0, 1]; ``core.subnets.ConvDecoder`` says how tokens enter."""
-        return AudioGenerator(self.size, width, condition)
+        """``Code`` -> ``Signal`` in [0, 1]; ``core.decoders.ConvDecoder`` says how tokens enter."""
+        return AudioGenerator(self.size, width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
         return AudioDiscriminator(self.size, condition)

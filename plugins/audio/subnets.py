@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ...core.code import Code
+from ...core.decoders import ConvDecoder
 from ...core.errors import DataError
 from ...core.signal import Signal
-from ...core.subnets import ConvCritic, ConvDecoder, ConvPrenet, Plan, squash
+from ...core.subnets import ConvCritic, ConvPrenet, Plan, squash
 
 
 class Picture(nn.Module):
@@ -54,11 +55,13 @@ class AudioPrenet(nn.Module):
 class AudioGenerator(nn.Module):
     """``Code`` -> ``Signal`` ``[b 1 h w]`` in [0, 1], float32 under any autocast."""
 
-    def __init__(self, size: tuple[int, int], width: int, condition: int) -> None:
+    def __init__(self, size: tuple[int, int], width: int, condition: int, hidden: int) -> None:
         super().__init__()
         plan = Plan(1, size)
         h, w = plan.sizes[-1]
-        self.net = ConvDecoder(plan, width, condition, n=h * w, stage=len(plan.strides))
+        self.net = ConvDecoder(
+            plan, width, condition, n=h * w, stage=len(plan.strides), hidden=hidden
+        )
         self.squashed = Squashed()
 
     @property

@@ -46,6 +46,8 @@ class Image(Modality):
         flip: whether a mirrored picture is as good as the picture (garments, not digits);
             then ``augment`` mirrors every other one.
         std: of the Normal likelihood of a pixel.
+        hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
+            (``core.decoders.ConvDecoder``).
         waist: features of full size that the generator renders its picture from, locally; 0
             for a generator without that narrow place. Domains whose generators are tied up to
             it can differ in their looks only (weight tying wants 1 or 2).
@@ -67,6 +69,7 @@ class Image(Modality):
         roughness: float = 0.0,
         flip: bool = False,
         std: float = 0.1,
+        hidden: int = 512,
         waist: int = 0,
     ) -> None:
         sides = (size, size) if isinstance(size, int) else size
@@ -79,12 +82,14 @@ class Image(Modality):
         check_number("image", "augmentation", augmentation, 0, 3)
         check_number("image", "roughness", roughness, 0, 1)
         check_number("image", "std", std, 1e-3, 10)
+        check_number("image", "hidden", hidden, 0, 4096, integer=True)
         check_number("image", "waist", waist, 0, 64, integer=True)
         self.size: tuple[int, int] = (sides[0], sides[1])
         self.channels = channels
         self.background = background
         self.augmentation, self.roughness, self.flip = augmentation, roughness, flip
         self.std = std
+        self.hidden = hidden
         self.waist = waist
 
     # -- data ---------------------------------------------------------------
@@ -164,10 +169,10 @@ class Image(Modality):
         return ImagePrenet(self.channels, self.size, width, pooled)
 
     def generator(self, width: int, *, condition: int = 0) -> nn.Module:
-        """``Code`` -> ``Signal`` in [0, 1]; ``core.subnets.ConvDecoder`` says how tokens enter."""
+        """``Code`` -> ``Signal`` in [0, 1]; ``core.decoders.ConvDecoder`` says how tokens enter."""
         if self.waist:
             return WaistedGenerator(self.channels, self.size, width, condition, self.waist)
-        return ImageGenerator(self.channels, self.size, width, condition)
+        return ImageGenerator(self.channels, self.size, width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
         return ImageDiscriminator(self.channels, self.size, condition)

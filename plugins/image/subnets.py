@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from ...core.canvas import Canvas, Render
 from ...core.code import Code
+from ...core.decoders import ConvDecoder
 from ...core.signal import Signal
-from ...core.subnets import ConvCritic, ConvDecoder, ConvPrenet, Plan, squash
+from ...core.subnets import ConvCritic, ConvPrenet, Plan, squash
 
 
 class ImagePrenet(nn.Module):
@@ -42,11 +43,15 @@ class Centred(nn.Module):
 class ImageGenerator(nn.Module):
     """``Code`` -> ``Signal`` ``[b c h w]`` in [0, 1], float32 under any autocast."""
 
-    def __init__(self, channels: int, size: tuple[int, int], width: int, condition: int) -> None:
+    def __init__(
+        self, channels: int, size: tuple[int, int], width: int, condition: int, hidden: int
+    ) -> None:
         super().__init__()
         plan = Plan(channels, size)
         h, w = plan.sizes[-1]
-        self.net = ConvDecoder(plan, width, condition, n=h * w, stage=len(plan.strides))
+        self.net = ConvDecoder(
+            plan, width, condition, n=h * w, stage=len(plan.strides), hidden=hidden
+        )
 
     @property
     def layers(self) -> list[nn.Module]:

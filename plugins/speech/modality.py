@@ -49,6 +49,8 @@ class Speech(Modality):
         normalise: whether each clip is scaled to a peak of 1.
         augmentation: strength of ``augment``; 0 for none.
         std: of the Normal likelihood of a mel bin, in units of the values.
+        hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
+            (``core.decoders.ConvDecoder``).
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -69,6 +71,7 @@ class Speech(Modality):
         normalise: bool = True,
         augmentation: float = 1.0,
         std: float = 0.1,
+        hidden: int = 512,
     ) -> None:
         check_number("speech", "sample_rate", sample_rate, 4000, 48000, integer=True)
         check_number("speech", "seconds", seconds, 0.1, 60)
@@ -77,6 +80,7 @@ class Speech(Modality):
             check_number("speech", "trim", trim, 1, 120)
         check_number("speech", "augmentation", augmentation, 0, 3)
         check_number("speech", "std", std, 1e-3, 10)
+        check_number("speech", "hidden", hidden, 0, 4096, integer=True)
         self.sample_rate = sample_rate
         self.seconds = seconds
         self.n_fft = n_fft
@@ -86,6 +90,7 @@ class Speech(Modality):
         self.normalise = normalise
         self.augmentation = augmentation
         self.std = std
+        self.hidden = hidden
         self.mel = Mel(sample_rate, n_fft, hop, mels)
 
     @property
@@ -199,7 +204,7 @@ class Speech(Modality):
 
     def generator(self, width: int, *, condition: int = 0) -> nn.Module:
         """``Code`` -> ``Signal`` of the whole window."""
-        return SpeechGenerator((self.frames, self.mels), width, condition)
+        return SpeechGenerator((self.frames, self.mels), width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
         return SpeechDiscriminator((self.frames, self.mels), condition)

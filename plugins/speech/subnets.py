@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.code import Code
+from ...core.decoders import ConvDecoder
 from ...core.errors import DataError
 from ...core.signal import Signal
-from ...core.subnets import ConvCritic, ConvDecoder, ConvPrenet, Plan, halvings, squash
+from ...core.subnets import ConvCritic, ConvPrenet, Plan, halvings, squash
 
 STRIDE = 4  # frames to a token of a sequence
 STAGES = 2  # halvings of time that make the stride
@@ -87,13 +88,13 @@ class SpeechGenerator(nn.Module):
     clip's end is then heard in the values (``Speech.split`` finds it).
     """
 
-    def __init__(self, size: tuple[int, int], width: int, condition: int) -> None:
+    def __init__(self, size: tuple[int, int], width: int, condition: int, hidden: int) -> None:
         super().__init__()
         self.size = size
         halve = (max(STAGES, halvings(size[0])), max(STAGES, halvings(size[1])))
         plan = Plan(1, size, halve)
         self.n = plan.sizes[STAGES][0]
-        self.net = ConvDecoder(plan, width, condition, n=self.n, stage=STAGES)
+        self.net = ConvDecoder(plan, width, condition, n=self.n, stage=STAGES, hidden=hidden)
 
     @property
     def layers(self) -> list[nn.Module]:

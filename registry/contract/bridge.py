@@ -29,7 +29,7 @@ from .clauses import (
 )
 
 NOWHERE = "no-such-domain"
-SEARCHED = 5e-3  # a bridge that encodes by a search makes more of a rounding step by step
+SEARCHED = 2e-2  # a bridge that encodes by a search makes more of a rounding step by step
 
 
 def check_bridge(

@@ -67,6 +67,7 @@ class Audio(Modality):
         std: of the Normal likelihood of a pixel, in units of the values.
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``).
+        critic: features of the discriminator's first map; they double from map to map.
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -93,6 +94,7 @@ class Audio(Modality):
         augmentation: float = 1.0,
         std: float = 0.1,
         hidden: int = 512,
+        critic: int = 32,
     ) -> None:
         check_choice("audio", "form", form, ("mel", "raster"))
         check_number("audio", "sample_rate", sample_rate, 4000, 48000, integer=True)
@@ -112,6 +114,7 @@ class Audio(Modality):
         check_number("audio", "augmentation", augmentation, 0, 3)
         check_number("audio", "std", std, 1e-3, 10)
         check_number("audio", "hidden", hidden, 0, 4096, integer=True)
+        check_number("audio", "critic", critic, 1, 512, integer=True)
         self.form: Literal["mel", "raster"] = form
         self.sample_rate = sample_rate
         self.window: Literal["first", "loudest"] = window
@@ -120,7 +123,7 @@ class Audio(Modality):
         self.samples, self.points, self.bins, self.spread = samples, points, bins, spread
         self.augmentation = augmentation
         self.std = std
-        self.hidden = hidden
+        self.hidden, self.critic = hidden, critic
         self.drawing: Spectrum | Raster = (
             Raster(samples, points, bins, spread)
             if form == "raster"
@@ -248,10 +251,10 @@ class Audio(Modality):
         return AudioGenerator(self.size, width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
-        return AudioDiscriminator(self.size, condition)
+        return AudioDiscriminator(self.size, condition, self.critic)
 
     def joint_discriminator(self, count: int) -> nn.Module:
-        return JointDiscriminator(self.size, count)
+        return JointDiscriminator(self.size, count, self.critic)
 
     # -- learning -----------------------------------------------------------
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:

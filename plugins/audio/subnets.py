@@ -78,10 +78,10 @@ class AudioGenerator(nn.Module):
 class AudioDiscriminator(nn.Module):
     """``Signal`` (and a condition ``Code``) -> logits ``[b]``."""
 
-    def __init__(self, size: tuple[int, int], condition: int) -> None:
+    def __init__(self, size: tuple[int, int], condition: int, base: int) -> None:
         super().__init__()
         self.picture = Picture(size)
-        self.net = ConvCritic(Plan(1, size), condition)
+        self.net = ConvCritic(Plan(1, size, base=base), condition)
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -97,10 +97,10 @@ class AudioDiscriminator(nn.Module):
 class JointDiscriminator(nn.Module):
     """``count`` signals, laid upon each other as channels, -> logits ``[b]``."""
 
-    def __init__(self, size: tuple[int, int], count: int) -> None:
+    def __init__(self, size: tuple[int, int], count: int, base: int) -> None:
         super().__init__()
         self.picture = Picture(size)
-        self.net = ConvCritic(Plan(count, size), 0)
+        self.net = ConvCritic(Plan(count, size, base=base), 0)
 
     def forward(self, *signals: Signal) -> Tensor:
         logits: Tensor = self.net(torch.cat([self.picture(x) for x in signals], 1))

@@ -48,6 +48,7 @@ class Image(Modality):
         std: of the Normal likelihood of a pixel.
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``).
+        critic: features of the discriminator's first map; they double from map to map.
         waist: features of full size that the generator renders its picture from, locally; 0
             for a generator without that narrow place. Domains whose generators are tied up to
             it can differ in their looks only (weight tying wants 1 or 2).
@@ -70,6 +71,7 @@ class Image(Modality):
         flip: bool = False,
         std: float = 0.1,
         hidden: int = 512,
+        critic: int = 32,
         waist: int = 0,
     ) -> None:
         sides = (size, size) if isinstance(size, int) else size
@@ -83,13 +85,14 @@ class Image(Modality):
         check_number("image", "roughness", roughness, 0, 1)
         check_number("image", "std", std, 1e-3, 10)
         check_number("image", "hidden", hidden, 0, 4096, integer=True)
+        check_number("image", "critic", critic, 1, 512, integer=True)
         check_number("image", "waist", waist, 0, 64, integer=True)
         self.size: tuple[int, int] = (sides[0], sides[1])
         self.channels = channels
         self.background = background
         self.augmentation, self.roughness, self.flip = augmentation, roughness, flip
         self.std = std
-        self.hidden = hidden
+        self.hidden, self.critic = hidden, critic
         self.waist = waist
 
     # -- data ---------------------------------------------------------------
@@ -175,10 +178,10 @@ class Image(Modality):
         return ImageGenerator(self.channels, self.size, width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
-        return ImageDiscriminator(self.channels, self.size, condition)
+        return ImageDiscriminator(self.channels, self.size, condition, self.critic)
 
     def joint_discriminator(self, count: int) -> nn.Module:
-        return JointDiscriminator(self.channels, self.size, count)
+        return JointDiscriminator(self.channels, self.size, count, self.critic)
 
     # -- learning -----------------------------------------------------------
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:

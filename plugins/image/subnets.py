@@ -85,9 +85,9 @@ class WaistedGenerator(nn.Module):
 class ImageDiscriminator(nn.Module):
     """``Signal`` (and a condition ``Code``) -> logits ``[b]``."""
 
-    def __init__(self, channels: int, size: tuple[int, int], condition: int) -> None:
+    def __init__(self, channels: int, size: tuple[int, int], condition: int, base: int) -> None:
         super().__init__()
-        self.net = ConvCritic(Plan(channels, size), condition)
+        self.net = ConvCritic(Plan(channels, size, base=base), condition)
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -103,9 +103,9 @@ class ImageDiscriminator(nn.Module):
 class JointDiscriminator(nn.Module):
     """``count`` signals, their channels laid upon each other, -> logits ``[b]``."""
 
-    def __init__(self, channels: int, size: tuple[int, int], count: int) -> None:
+    def __init__(self, channels: int, size: tuple[int, int], count: int, base: int) -> None:
         super().__init__()
-        self.net = ConvCritic(Plan(count * channels, size), 0)
+        self.net = ConvCritic(Plan(count * channels, size, base=base), 0)
 
     def forward(self, *signals: Signal) -> Tensor:
         logits: Tensor = self.net(torch.cat([x.values for x in signals], 1) * 2 - 1)

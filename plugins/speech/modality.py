@@ -51,6 +51,7 @@ class Speech(Modality):
         std: of the Normal likelihood of a mel bin, in units of the values.
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``).
+        critic: features of the discriminator's first map; they double from map to map.
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -72,6 +73,7 @@ class Speech(Modality):
         augmentation: float = 1.0,
         std: float = 0.1,
         hidden: int = 512,
+        critic: int = 32,
     ) -> None:
         check_number("speech", "sample_rate", sample_rate, 4000, 48000, integer=True)
         check_number("speech", "seconds", seconds, 0.1, 60)
@@ -81,6 +83,7 @@ class Speech(Modality):
         check_number("speech", "augmentation", augmentation, 0, 3)
         check_number("speech", "std", std, 1e-3, 10)
         check_number("speech", "hidden", hidden, 0, 4096, integer=True)
+        check_number("speech", "critic", critic, 1, 512, integer=True)
         self.sample_rate = sample_rate
         self.seconds = seconds
         self.n_fft = n_fft
@@ -90,7 +93,7 @@ class Speech(Modality):
         self.normalise = normalise
         self.augmentation = augmentation
         self.std = std
-        self.hidden = hidden
+        self.hidden, self.critic = hidden, critic
         self.mel = Mel(sample_rate, n_fft, hop, mels)
 
     @property
@@ -207,10 +210,10 @@ class Speech(Modality):
         return SpeechGenerator((self.frames, self.mels), width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
-        return SpeechDiscriminator((self.frames, self.mels), condition)
+        return SpeechDiscriminator((self.frames, self.mels), condition, self.critic)
 
     def joint_discriminator(self, count: int) -> nn.Module:
-        return JointDiscriminator((self.frames, self.mels), count)
+        return JointDiscriminator((self.frames, self.mels), count, self.critic)
 
     # -- learning -----------------------------------------------------------
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:

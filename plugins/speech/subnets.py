@@ -114,10 +114,10 @@ class SpeechGenerator(nn.Module):
 class SpeechDiscriminator(nn.Module):
     """``Signal`` (and a condition ``Code``) -> logits ``[b]``."""
 
-    def __init__(self, size: tuple[int, int], condition: int) -> None:
+    def __init__(self, size: tuple[int, int], condition: int, base: int) -> None:
         super().__init__()
         self.size = size
-        self.net = ConvCritic(Plan(1, size), condition)
+        self.net = ConvCritic(Plan(1, size, base=base), condition)
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -133,10 +133,10 @@ class SpeechDiscriminator(nn.Module):
 class JointDiscriminator(nn.Module):
     """``count`` signals, their windows laid upon each other as channels, -> logits ``[b]``."""
 
-    def __init__(self, size: tuple[int, int], count: int) -> None:
+    def __init__(self, size: tuple[int, int], count: int, base: int) -> None:
         super().__init__()
         self.size = size
-        self.net = ConvCritic(Plan(count, size), 0)
+        self.net = ConvCritic(Plan(count, size, base=base), 0)
 
     def forward(self, *signals: Signal) -> Tensor:
         logits: Tensor = self.net(torch.cat([window(x, self.size) for x in signals], 1))

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transmodal.core.errors import DataError
+from transmodal.core.errors import DataError, SettingError
 from transmodal.core.records import Records
 from transmodal.core.stage import UNLABELLED, Draw
 
@@ -195,3 +195,37 @@ def test_streamed_files_give_the_same_batches(tmp_path):
     for _ in range(4):
         x, y = next(memory)["d"], next(stream)["d"]
         assert torch.equal(x.signals["a"].values, y.signals["a"].values)
+
+
+def test_unpaired_records_keep_a_share_whole_and_every_item():
+    a, b, c = dots(10), dots(10, 20), dots(10, 40)
+    records = Records.from_arrays({"a": a, "b": b, "c": c}, list(range(10)), paired=True)
+    parted = records.unpair(0.3, seed=1)
+    assert len(parted) == 3 + 3 * 7
+    table = parted.table({d: Dots(size=3) for d in "abc"})
+    rows = {d: table.column(d).rows.tolist() for d in "abc"}
+    shared = set(rows["a"]) & set(rows["b"])
+    assert len(shared) == 3 and shared == set(rows["a"]) & set(rows["c"])
+    for start, domain in zip((0, 20, 40), "abc", strict=True):
+        column = table.column(domain)
+        assert rows[domain] == sorted(rows[domain])
+        # an item's value says which row it was in, and so its label
+        was = (column.signal.values[:, 0] * 100).round().long() - start
+        assert column.labels.tolist() == was.tolist() and sorted(was.tolist()) == list(range(10))
+        if domain != "a":
+            first = dict(zip(rows["a"], was_of(table), strict=True))
+            own = dict(zip(rows[domain], was.tolist(), strict=True))
+            assert all(first[row] == own[row] for row in shared)
+    assert records.unpair(1.0).columns["b"].rows.tolist() == list(range(10))
+    assert set(records.unpair(0.3, seed=2).columns["b"].rows.tolist()) != set(rows["b"])
+
+
+def was_of(table):
+    return (table.column("a").signal.values[:, 0] * 100).round().long().tolist()
+
+
+def test_unpairing_leaves_items_alone_that_were_alone_and_wants_a_share():
+    records = Records.from_arrays({"a": dots(3), "b": dots(2)})
+    assert records.unpair(0.0).columns["b"].rows.tolist() == [3, 4]
+    with pytest.raises(SettingError, match="unpair: keep must be"):
+        records.unpair(1.5)

@@ -85,7 +85,16 @@ def _pictures(path: Path, modality: Modality, validate: bool) -> Set:
     return Set(modality, memory("train", slice(None)), memory("test", slice(None)))
 
 
-def _spoken(modality: Modality, validate: bool) -> Set:
+def clips(part: str, validate: bool = False) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """The spoken digits of a part as waveforms ``[t]`` at 8 kHz, and their labels ``[m]``.
+
+    Args:
+        part: ``"train"`` or ``"test"``.
+        validate: the test part is held-back training takes instead.
+
+    Raises:
+        DataError: the data are not there.
+    """
     import soundfile
 
     folder = root() / "fsdd"
@@ -95,17 +104,19 @@ def _spoken(modality: Modality, validate: bool) -> Set:
     with (folder / "index.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
 
-    def part(row: dict[str, Any]) -> str:
+    def part_of(row: dict[str, Any]) -> str:
         if row["split"] == "test":
             return "unused" if validate else "test"
         return "test" if validate and int(row["take"]) in VALIDATION_TAKES else "train"
 
-    def memory(wanted: str) -> Memory:
-        chosen = [row for row in rows if part(row) == wanted]
-        clips = [
-            torch.from_numpy(sound[int(row["start"]) :][: int(row["length"])]) for row in chosen
-        ]
-        labels = torch.tensor([int(row["digit"]) for row in chosen])
-        return Memory(modality.collate(clips), labels)
+    chosen = [row for row in rows if part_of(row) == part]
+    waves = [torch.from_numpy(sound[int(row["start"]) :][: int(row["length"])]) for row in chosen]
+    return waves, torch.tensor([int(row["digit"]) for row in chosen])
+
+
+def _spoken(modality: Modality, validate: bool) -> Set:
+    def memory(part: str) -> Memory:
+        waves, labels = clips(part, validate)
+        return Memory(modality.collate(waves), labels)
 
     return Set(modality, memory("train"), memory("test"))

@@ -1,0 +1,167 @@
+"""The paper's experiments: synchronous rates, what they need, and transfer by inversion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from transmodal.cookbook.papers.latent_transfer.models import Work, remember
+from transmodal.cookbook.papers.latent_transfer.sets import CLASSES
+from transmodal.cookbook.papers.syncgan import sets
+from transmodal.cookbook.papers.syncgan.judges import judge, judges
+from transmodal.cookbook.papers.syncgan.models import ABLATION, trained
+from transmodal.cookbook.papers.syncgan.sets import domain_set, modalities
+from transmodal.core.evaluation.sampling import joint_samples
+from transmodal.core.evaluation.synchrony import evaluate_synchrony
+from transmodal.core.records import Records
+from transmodal.core.seeds import derived_seed
+from transmodal.core.translator import Translator
+
+FRACTIONS = (1.0, 0.4, 0.05)
+GARMENTS = ("digits", "garments")
+ROTATED = ("digits", "rotated")
+SPOKEN = ("digits", "spoken")
+SAMPLES = 10_000
+QUERIES = 1000
+HEARD = 500
+
+
+def garments(work: Work, fraction: float, seed: int) -> Translator:
+    """Digits and garments, this fraction of them paired by class."""
+    name = "garments" if fraction == 1.0 else f"garments@{fraction}"
+
+    def records() -> Records:
+        return sets.garments(fraction, seed, work.quick)
+
+    return trained(work, name, seed, modalities(GARMENTS), records)
+
+
+def turned(work: Work, seed: int) -> Translator:
+    """Digits and digits turned by 90 degrees."""
+    return trained(work, "rotated", seed, modalities(ROTATED), lambda: sets.rotated(work.quick))
+
+
+def said(work: Work, seed: int) -> Translator:
+    """Digits and spoken digits."""
+    return trained(work, "spoken", seed, modalities(SPOKEN), lambda: sets.spoken(seed, work.quick))
+
+
+def synchrony(work: Work, translator: Translator, seed: int) -> dict[str, float]:
+    """The synchronous rate of joint samples, and what must stand beside it."""
+    domains = tuple(translator.domains)
+    found = evaluate_synchrony(
+        translator,
+        judges(work, domains),
+        CLASSES,
+        n=500 if work.quick else SAMPLES,
+        seed=seed,
+        real={domain: domain_set(domain).test for domain in domains},
+    )
+    pair = found.between(*domains)
+    values = {"rate": pair.rate, "n": pair.n, "mismatched": pair.chance}
+    values["entropy"] = min(spread.entropy for spread in found.spreads)
+    for spread in found.spreads:
+        values[f"entropy/{spread.domain}"] = spread.entropy
+        if spread.accuracy is not None:
+            values[f"judge/{spread.domain}"] = spread.accuracy
+        if spread.frechet is not None:
+            values[f"frechet/{spread.domain}"] = spread.frechet
+        if spread.frechet_floor is not None:
+            values[f"frechet_floor/{spread.domain}"] = spread.frechet_floor
+    return values
+
+
+def kept(work: Work, stem: str, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """Values out of the folder, or measured now."""
+    return remember(work.folder / "values" / f"{stem}.json", measure)
+
+
+def rates(work: Work, fraction: float, seed: int) -> dict[str, float]:
+    """Fig. 11 (a): the synchronous rate of digits and garments at a paired fraction."""
+    return kept(
+        work, f"rates-{fraction}-{seed}",
+        lambda: synchrony(work, garments(work, fraction, seed), seed),
+    )  # fmt: skip
+
+
+def ablation(work: Work, part: str, seed: int) -> dict[str, float]:
+    """The rate at a fraction of 1 without a part of the bridge, at equal length."""
+
+    def records() -> Records:
+        return sets.garments(1.0, seed, work.quick)
+
+    def measure() -> dict[str, float]:
+        changes: dict[str, Any] = dict(ABLATION[part])
+        translator = trained(work, "garments", seed, modalities(GARMENTS), records, part, **changes)
+        return synchrony(work, translator, seed)
+
+    return kept(work, f"{part}-{seed}", measure)
+
+
+def spoken(work: Work, seed: int) -> dict[str, float]:
+    """The synchronous rate of digits and spoken digits, of log-mels and of the sound itself."""
+
+    def measure() -> dict[str, float]:
+        translator = said(work, seed)
+        return {**synchrony(work, translator, seed), **heard(work, translator, seed)}
+
+    return kept(work, f"spoken-{seed}", measure)
+
+
+def heard(work: Work, translator: Translator, seed: int) -> dict[str, float]:
+    """The rate of samples that went to sound (Griffin-Lim) and back to log-mels."""
+    n = 50 if work.quick else HEARD
+    [made] = joint_samples(translator, n, SPOKEN, seed=derived_seed(seed, "heard"), batch=n)
+    speech = translator.domains["spoken"]
+    waves = speech.split(made["spoken"])
+    # A clip that came out silent cannot be collated, and counts as wrong.
+    sounding = [i for i, wave in enumerate(waves) if len(wave) and float(wave.abs().max()) > 1e-3]
+    if not sounding:
+        return {"heard": 0.0, "heard/n": n}
+    again = speech.collate([waves[i] for i in sounding])
+    read = judge(work, "digits").predict(made["digits"])[sounding]
+    return {
+        "heard": float((judge(work, "spoken").predict(again) == read).sum()) / n,
+        "heard/n": n,
+    }
+
+
+def translated(
+    work: Work, translator: Translator, source: str, target: str, seed: int
+) -> dict[str, float]:
+    """Test items by inversion, read by the target's judge, against their true labels."""
+    test = domain_set(source).test
+    generator = torch.Generator().manual_seed(derived_seed(seed, "queries"))
+    n = 40 if work.quick else QUERIES
+    chosen = torch.randperm(len(test), generator=generator)[:n]
+    made = translator.translate_signal(test.take(chosen), source, target)
+    right = judge(work, target).predict(made) == test.labels[chosen]
+    return {f"{source}->{target}": float(right.double().mean()), f"{source}->{target}/n": n}
+
+
+def rotated(work: Work, seed: int) -> dict[str, float]:
+    """Digits to rotated digits: test digits by inversion, and the synchronous rate."""
+
+    def measure() -> dict[str, float]:
+        translator = turned(work, seed)
+        values = synchrony(work, translator, seed)
+        for way in (ROTATED, ROTATED[::-1]):
+            values |= translated(work, translator, *way, seed)
+        return values
+
+    return kept(work, f"rotated-{seed}", measure)
+
+
+def transfer(work: Work, seed: int) -> dict[str, float]:
+    """Digits to garments and back by inversion, with the models of ``rates`` at 1."""
+
+    def measure() -> dict[str, float]:
+        translator = garments(work, 1.0, seed)
+        values: dict[str, float] = {}
+        for way in (GARMENTS, GARMENTS[::-1]):
+            values |= translated(work, translator, *way, seed)
+        return values
+
+    return kept(work, f"transfer-{seed}", measure)

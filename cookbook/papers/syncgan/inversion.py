@@ -1,0 +1,103 @@
+"""The published inversion, one query at a time, against ours: time and residual of the same."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import torch
+from torch import Tensor
+
+from transmodal.cookbook.papers.latent_transfer.models import Work
+from transmodal.cookbook.papers.syncgan.experiments import kept, turned
+from transmodal.cookbook.papers.syncgan.sets import domain_set
+from transmodal.core.bridges.synchronizer import Synchronizer
+from transmodal.core.errors import ReachError
+from transmodal.core.latents.inversion import invert_from
+from transmodal.core.latents.reach import squared_error
+from transmodal.core.latents.searches import GradientDescent
+from transmodal.core.seeds import derived_seed
+from transmodal.core.signal import Signal
+
+SOURCE = "digits"
+QUERIES = 24
+ROUNDS = 5  # of the batched search, taken in turn with the queries one by one
+RATES = (0.0125, 0.00625, 0.003125, 0.0015625)  # the authors', and where it diverges, slower
+
+
+def inversion(work: Work, seed: int) -> dict[str, float]:
+    """Milliseconds a query and residuals of both searches, by the model of ``rotated``."""
+
+    def measure() -> dict[str, float]:
+        bridge = turned(work, seed).bridge
+        assert isinstance(bridge, Synchronizer)
+        test = domain_set(SOURCE).test
+        generator = torch.Generator().manual_seed(derived_seed(seed, "inversion"))
+        n = 4 if work.quick else QUERIES
+        queries = test.take(torch.randperm(len(test), generator=generator)[:n])
+        steps = 20 if work.quick else GradientDescent().steps
+        slow, fast, far, rate = [], [], [], RATES[0]
+        for i in range(n):
+            seconds, residual, rate = descended(
+                bridge, queries[i : i + 1], steps, rate, derived_seed(seed, "start", i)
+            )
+            slow.append(seconds)
+            far.append(residual)
+            if i % -(-n // ROUNDS) == 0:
+                started = time.process_time()
+                z = bridge.encode(queries, SOURCE).vector
+                fast.append((time.process_time() - started) / n)
+        near = residuals(bridge, z, queries)
+        variance = float(bridge.get_buffer(f"variance_{SOURCE}"))
+        return {
+            "speedup": statistics.median(slow) / statistics.median(fast),
+            "ms/published": 1000 * statistics.median(slow),
+            "ms/batched": 1000 * statistics.median(fast),
+            "residual/published": statistics.fmean(far) / variance,
+            "residual/batched": float(near.mean()) / variance,
+            "nearer": float((near <= torch.tensor(far)).double().mean()),
+            "rate": rate,
+            "n": n,
+        }
+
+    return kept(work, f"inversion-{seed}", measure)
+
+
+def descended(
+    bridge: Synchronizer, query: Signal, steps: int, rate: float, seed: int
+) -> tuple[float, float, float]:
+    """Gradient descent on all of z from one draw of the prior.
+
+    Args:
+        bridge: whose generator is inverted.
+        query: one item.
+        steps: of the descent.
+        rate: of the descent; where it diverges the next of ``RATES`` is taken.
+        seed: of the start.
+
+    Returns:
+        Seconds of the descent, its residual, and its rate.
+
+    Raises:
+        ReachError: it diverges at every rate.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        start = bridge.prior(1).vector[:, None]
+    for each in RATES[RATES.index(rate) :]:
+        search = GradientDescent(steps=steps, rate=each)
+        started = time.process_time()
+        try:
+            found = invert_from(
+                lambda z: bridge.make(z, [SOURCE])[SOURCE], query, start, search=search
+            )
+        except ReachError:
+            continue
+        return time.process_time() - started, float(found.residual), each
+    raise ReachError(f"gradient descent diverges at every rate of {RATES}")
+
+
+@torch.no_grad()
+def residuals(bridge: Synchronizer, z: Tensor, queries: Signal) -> Tensor:
+    """``[b]`` squared errors of what the generator makes of ``z``."""
+    return squared_error(bridge.make(z, [SOURCE])[SOURCE], queries)

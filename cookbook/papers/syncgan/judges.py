@@ -1,0 +1,37 @@
+"""The judges: classifiers of real training items, the same for every seed and experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transmodal.cookbook.papers.latent_transfer.models import Work
+from transmodal.cookbook.papers.latent_transfer.sets import CLASSES
+from transmodal.cookbook.papers.syncgan.sets import domain_set
+from transmodal.core.evaluation.judge import Judge, train_judge
+from transmodal.core.kernel.progress import show
+
+STEPS = {"digits": 1500, "garments": 2500, "rotated": 1500, "spoken": 1000}
+
+
+def judge(work: Work, domain: str) -> Judge:
+    """The domain's judge, out of the folder or trained now and put there."""
+    data = domain_set(domain)
+
+    def train(net: Judge) -> None:
+        own = train_judge(
+            data.modality,
+            data.train.signal,
+            data.train.labels,
+            len(CLASSES),
+            seed=12345,
+            steps=max(60, work.steps(STEPS[domain])),
+            show=show,
+        )
+        net.load_state_dict(own.state_dict())
+
+    return work.keep(f"judge-{domain}", Judge(data.modality, len(CLASSES)), train)
+
+
+def judges(work: Work, domains: Sequence[str]) -> dict[str, Judge]:
+    """A judge for each domain."""
+    return {domain: judge(work, domain) for domain in domains}

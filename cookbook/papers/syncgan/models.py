@@ -1,0 +1,78 @@
+"""The settings of every experiment's translator, and its training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from transmodal.cookbook.papers.latent_transfer.models import Work, remember
+from transmodal.core.bridges.synchronizer import Synchronizer
+from transmodal.core.modality import Modality
+from transmodal.core.records import Records
+from transmodal.core.table import Table
+from transmodal.core.translator import Translator
+from transmodal.registry import Registry
+
+CLASSES: Mapping[str, Any] = {
+    "concepts": 10, "latent": 16, "fusion": "product", "steps": 1500, "sync_steps": 1500,
+    "sync_rate": 2e-3, "synchrony": 8.0, "critic_rate": 4e-4, "r1": 0.05,
+}  # fmt: skip
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "garments": CLASSES,
+    "garments@0.4": CLASSES,
+    "garments@0.05": CLASSES,
+    "rotated": CLASSES,
+    "spoken": CLASSES,
+    "instruments": {**CLASSES, "concepts": 5},
+}
+ABLATION: Mapping[str, Mapping[str, Any]] = {
+    "no_asynchrony": {"asynchrony": False},
+    "normal_prior": {"concepts": 0, "latent": 64},
+}
+QUICK: Mapping[str, Any] = {
+    "steps": 200, "sync_steps": 150, "batch": 32, "pairs": 64, "inverse_steps": 30,
+}  # fmt: skip
+
+
+def synchronizer(name: str, quick: bool = False, **changes: Any) -> Synchronizer:
+    """The bridge of an experiment, with changes where an ablation asks for them."""
+    return Synchronizer(**{**SETTINGS[name], **(QUICK if quick else {}), **changes})
+
+
+def trained(
+    work: Work,
+    name: str,
+    seed: int,
+    domains: Mapping[str, Modality],
+    records: Callable[[], Records | Table],
+    tag: str | None = None,
+    **changes: Any,
+) -> Translator:
+    """The translator of an experiment, out of the folder or trained now and put there.
+
+    Args:
+        work: the folder; a training that was stopped goes on from there.
+        name: of the settings.
+        seed: of weights and order.
+        domains: name -> modality.
+        records: makes the training data.
+        tag: names it in the folder; ``name`` when not given.
+        changes: settings changed.
+    """
+    tag = f"{tag or name}-{seed}"
+    place = work.folder / "translators" / tag
+    if not (place / "config.json").is_file():
+        bridge = synchronizer(name, work.quick, **changes)
+        translator = Translator(dict(domains), bridge)
+        started = time.process_time()
+        translator.fit(
+            records(),
+            precision=work.precision,
+            seed=seed,
+            checkpoint=work.folder / "states" / tag,
+        )
+        seconds = time.process_time() - started
+        remember(work.folder / "seconds" / f"{tag}.json", lambda: {"seconds": seconds})
+        translator.save(place)
+    return Translator.load(place, Registry.load())

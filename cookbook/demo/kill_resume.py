@@ -5,21 +5,13 @@
 
 from __future__ import annotations
 
-import random
-import shutil
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
 
 import click
 
+from transmodal.cookbook import kills as kills_of
 from transmodal.cookbook.demo.data import Amount
-
-MODEL = "model.safetensors"
-BEGUN = "begun"  # what a training says when its first event comes
 
 
 @dataclass(frozen=True)
@@ -46,7 +38,6 @@ def train(folder: Path, length: Length) -> None:
 
     from transmodal.cookbook.demo import training
     from transmodal.cookbook.demo.data import make
-    from transmodal.core.kernel.events import Event
     from transmodal.registry import Registry
 
     torch.set_num_threads(1)
@@ -57,13 +48,6 @@ def train(folder: Path, length: Length) -> None:
         bridge_steps=length.bridge_steps,
         save_every=0.5,
     )
-    said: list[Event] = []
-
-    def begun(event: Event) -> None:
-        if not said:
-            print(BEGUN, flush=True)
-            said.append(event)
-
     _, records = next(make(0, plan.amount))
     translator = training.fit(
         Registry.load(),
@@ -73,59 +57,18 @@ def train(folder: Path, length: Length) -> None:
         precision="fp32",
         folder=folder / "states",
         progress=False,
-        watch=begun,
+        watch=kills_of.announce(),
     )
     translator.save(folder)
 
 
-def play(folder: Path, quick: bool, seconds: float | None) -> bool:
-    """Run a training in a process of its own, killed so long after its first event.
-
-    Returns:
-        Whether it was killed (else it came to its end).
-
-    Raises:
-        SystemExit: it failed.
-    """
-    command = [sys.executable, "-m", __spec__.name, "--train", str(folder)]
-    if quick:
-        command.append("--quick")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        heard = process.stdout.readline().strip()
-        timer = Timer(seconds if seconds is not None else 1e6, process.kill)
-        if heard == BEGUN and seconds is not None:
-            timer.start()
-        code = process.wait()
-        timer.cancel()
-    if code not in (0, -9):
-        raise SystemExit(f"a training in {folder} failed with status {code}")
-    return code == -9
-
-
 def chains(work: Path, kills: int, quick: bool, seed: int) -> tuple[int, int]:
-    """Kill until it is enough; when a training comes to its end, another one begins.
+    """Kill trainings of the demo; see ``transmodal.cookbook.kills.chains``."""
 
-    Returns:
-        Kills after which the final weights were those of the unbroken training, and all kills.
-    """
-    length = QUICK if quick else FULL
-    draw = random.Random(seed)
-    play(work / "unbroken", quick, None)
-    wanted = (work / "unbroken" / MODEL).read_bytes()
-    survived = done = 0
-    while done < kills:
-        broken, mine, begun = work / "broken", 0, time.monotonic()
-        shutil.rmtree(broken, ignore_errors=True)
-        while play(broken, quick, draw.uniform(0, length.longest) if done < kills else None):
-            mine, done = mine + 1, done + 1
-            click.echo(f"killed {done} of {kills}", err=True)
-        same = (broken / MODEL).read_bytes() == wanted
-        survived += mine if same else 0
-        verdict = "the same weights" if same else "OTHER WEIGHTS"
-        spent = time.monotonic() - begun
-        click.echo(f"{mine} kills, then {verdict} ({spent:.0f} s)", err=True)
-    return survived, done
+    def arguments(folder: Path) -> list[str]:
+        return [__spec__.name, "--train", str(folder), *(["--quick"] if quick else [])]
+
+    return kills_of.chains(arguments, work, kills, (QUICK if quick else FULL).longest, seed)
 
 
 @click.command()

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ...core.code import Code
+from ...core.layers import layers_of, through
 from ...core.modality import Modality
 from ...core.signal import Signal
 from .clauses import (
@@ -31,6 +32,9 @@ Inputs = tuple[Signal | Code, ...]
 
 def check_subnets(subject: str, modality: Modality, signal: Signal, width: int) -> None:
     """Check each subnet, with and without a condition, from one token and from several.
+
+    Where a generator or discriminator tells its ``layers`` (see ``core.layers``), they are held
+    against its ``forward``.
 
     Raises:
         PluginError: naming the clause that is broken.
@@ -59,6 +63,10 @@ def check_subnets(subject: str, modality: Modality, signal: Signal, width: int) 
         partial(modality.discriminator, condition=4),
         [(signal, style)],
     )
+    with clause(subject, "generator: layers"):
+        _layers(modality.generator(width), one)
+    with clause(subject, "discriminator: layers"):
+        _layers(modality.discriminator(), signal)
     with clause(subject, "subnets: shapes"):
         _shapes(modality, signal, width, one, many, own)
     with clause(subject, "subnets: padding has no influence"):
@@ -144,6 +152,37 @@ def _first(given: Signal | Code) -> Signal | Code:
     if isinstance(given, Code):
         return Code(given.tokens[:1], None if given.mask is None else given.mask[:1])
     return given[:1]
+
+
+def _layers(net: nn.Module, given: Signal | Code) -> None:
+    """What a subnet tells of its layers, if it does: they make what it makes, with its weights."""
+    if not hasattr(net, "layers"):
+        return
+    layers = layers_of(net)
+    alien = [type(layer).__name__ for layer in layers if not isinstance(layer, nn.Module)]
+    expect(bool(layers) and not alien, "layers: modules", alien or "none")
+    perturb(net)
+    net.eval()
+    made = _values(net(given))
+    last = through(layers[:-1], given)
+    folded = _values(layers[-1](last))
+    check_same(
+        made.detach(),
+        folded.detach(),
+        "its layers, one after another, to make what it makes",
+        CLOSE,
+    )
+    inside = {id(p) for layer in layers for p in layer.parameters()}
+    outside = inside - {id(p) for p in net.parameters()}
+    expect(not outside, "layers of its own weights", f"{len(outside)} of others")
+    weighted(made).backward()
+    reached = {name: id(p) for name, p in net.named_parameters() if p.grad is not None}
+    left = [name for name, key in reached.items() if key not in inside]
+    expect(not left, "its layers to hold what a pass reaches", f"none with {', '.join(left)}")
+    if isinstance(given, Signal):
+        plain = isinstance(last, Tensor) and last.ndim == 2 and len(last) == len(given)
+        found = list(last.shape) if isinstance(last, Tensor) else type(last).__name__
+        expect(plain, "features [b d] before its last layer", found)
 
 
 def _shapes(modality: Modality, signal: Signal, width: int, *codes: Code) -> None:

@@ -1,0 +1,101 @@
+"""Kill -9 a training of an adversarial bridge at random moments; the weights must not notice.
+
+    python -m transmodal.cookbook.benchmarks.kill_resume weight-tying|synchronizer [--kills 50]
+        [--quick] [--seed 0] [--record]
+
+Scikit-learn's 1,797 digits of 8 x 8 pixels and their edges, paired where the bridge needs pairs.
+A training is killed so long after its first event as chance says, and begun again, until it
+ends; then another one begins. Every one must end in the weights of the training that nobody
+killed, bit for bit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from transmodal.cookbook.kills import announce, chains
+
+PAPERS = Path(__file__).parent.parent / "papers"
+GAMES = {"weight-tying": "cogan", "synchronizer": "syncgan"}
+STEPS, LONGEST = {False: 200, True: 40}, {False: 5.0, True: 1.0}  # by whether it is quick
+
+
+def train(name: str, folder: Path, quick: bool) -> None:
+    """One training under the bridge, or what is left of it; leaves the weights."""
+    import torch
+
+    from transmodal.core.translator import Translator
+    from transmodal.registry import Registry
+
+    torch.set_num_threads(1)
+    registry = Registry.load()
+    steps = STEPS[quick]
+    settings: dict[str, Any] = {"steps": steps, "inverse_steps": steps // 10, "batch": 32}
+    settings |= {"augment": True} | ({"lead_steps": steps // 5} if name == "weight-tying" else {})
+    image = registry.modality("image")
+    domains = {"digits": image(size=8), "edges": image(size=8)}
+    translator = Translator(domains, registry.bridge(name)(**settings))
+    translator.fit(
+        digits(name == "synchronizer"),
+        checkpoint=folder / "states",
+        save_every=0.1 if quick else 0.5,
+        progress=False,
+        device="cpu",
+        watch=announce(),
+    )
+    translator.save(folder)
+
+
+def digits(paired: bool) -> Any:
+    """Records of digits and of their edges, of the same digits or of different ones."""
+    import torch
+    from sklearn.datasets import load_digits
+
+    from transmodal.core.records import Records
+
+    pictures = torch.from_numpy(load_digits().images).float()[:, None] / 16
+    edges = torch.nn.functional.max_pool2d(pictures, 3, 1, 1) - pictures
+    if not paired:
+        half = len(pictures) // 2
+        pictures, edges = pictures[:half], edges[half:]
+    return Records.from_arrays({"digits": pictures, "edges": edges}, paired=paired)
+
+
+@click.command()
+@click.argument("name", type=click.Choice(list(GAMES)))
+@click.option("--kills", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--quick", is_flag=True, help="Shorter trainings, killed sooner.")
+@click.option("--seed", default=0, show_default=True, help="Of the moments.")
+@click.option("--record", "recorded", is_flag=True, help="Put the share into results.json.")
+@click.option("--train", "folder", type=click.Path(path_type=Path), hidden=True)
+def main(
+    name: str, kills: int, quick: bool, seed: int, recorded: bool, folder: Path | None
+) -> None:
+    """Kill trainings under the bridge NAME again and again, and compare weights bit for bit."""
+    import tempfile
+
+    if folder is not None:
+        train(name, folder, quick)
+        return
+
+    def arguments(place: Path) -> list[str]:
+        return [__spec__.name, name, "--train", str(place), *(["--quick"] if quick else [])]
+
+    with tempfile.TemporaryDirectory() as work:
+        survived, done = chains(arguments, Path(work), kills, LONGEST[quick], seed)
+    click.echo(f"{survived} of {done}")
+    if recorded:
+        from transmodal.core.evaluation.results import record
+
+        command = f"python -m transmodal.cookbook.benchmarks.kill_resume {name} --record"
+        path = PAPERS / GAMES[name] / "results.json"
+        record(path, "resumed", {seed: survived / done}, n=done, command=command)
+    if survived < done:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

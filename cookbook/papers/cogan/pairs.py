@@ -34,12 +34,17 @@ class Task:
         operator: digits ``[b 1 28 28]`` to its pictures.
         foreground: which of its pixels are ink.
         steps: of the game.
+        lead: of them, in which the digits lead. With the bridge's 300 one seed of three had
+            drawn no digits yet when its edges set out on their own.
+        back: from its pictures to digits a judge can read; None where there is no way.
     """
 
     name: str
     operator: Callable[[Tensor], Tensor]
     foreground: Literal["bright", "dark"]
     steps: int
+    lead: int
+    back: Callable[[Tensor], Tensor] | None = None
 
 
 def edges(x: Tensor) -> Tensor:
@@ -52,17 +57,22 @@ def negatives(x: Tensor) -> Tensor:
     return 1 - x
 
 
-def rotated(x: Tensor) -> Tensor:
+def turned(x: Tensor) -> Tensor:
     """A quarter turn, against the clock."""
     return x.rot90(1, (2, 3))
+
+
+def turned_back(x: Tensor) -> Tensor:
+    """A quarter turn, with the clock."""
+    return x.rot90(-1, (2, 3))
 
 
 TASKS: Mapping[str, Task] = {
     task.name: task
     for task in (
-        Task("edges", edges, "bright", 2400),
-        Task("negatives", negatives, "dark", 1200),
-        Task("rotation", rotated, "bright", 1200),
+        Task("edges", edges, "bright", 2400, 600),
+        Task("negatives", negatives, "dark", 800, 400, negatives),
+        Task("rotation", turned, "bright", 800, 400, turned_back),
     )
 }
 
@@ -100,7 +110,7 @@ def couple(
     place = work.folder / "translators" / name
     if (place / "config.json").is_file():
         return Translator.load(place, Registry.load())
-    settings = {"steps": task.steps, "inverse_steps": 0, **settings}
+    settings = {"steps": task.steps, "lead_steps": task.lead, "inverse_steps": 0, **settings}
     if work.quick:
         settings |= {"steps": settings["steps"] // 5, "batch": 32, "lead_steps": 30}
     domains = {d: Image(waist=waist) for d in (DIGITS, task.name)}

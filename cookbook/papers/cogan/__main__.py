@@ -1,0 +1,81 @@
+"""Measure and record the paper's figures.
+
+    python -m transmodal.cookbook.papers.cogan edges negatives adaptation tied rotation transform record
+
+Values are kept in the work folder seed by seed: a run that was stopped goes on where it was.
+``record`` writes results.json from them, and ``pictures`` the figures.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import torch
+
+from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS, adapted
+from transmodal.cookbook.papers.cogan.measure import CRITIC, LAYERS, coupled, tied, transformed
+from transmodal.cookbook.papers.cogan.pairs import TASKS
+from transmodal.cookbook.papers.cogan.pictures import draw
+from transmodal.cookbook.papers.cogan.record import record
+from transmodal.cookbook.papers.latent_transfer.models import Work
+
+HERE = Path(__file__).parent
+WHAT = (
+    "edges", "negatives", "rotation", "tied", "adaptation", "transform", "record", "pictures",
+)  # fmt: skip
+
+
+@click.command(help=__doc__)
+@click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
+@click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
+@click.option("--work", default="cogan-work", type=click.Path(path_type=Path),
+              show_default=True, help="Folder of weights and measured values.")  # fmt: skip
+@click.option("--rows", default=",".join(ROWS), show_default=True, help="Of the adaptation table.")
+@click.option("--ways", default="0,1", show_default=True, help=f"Which of {WAYS}, by number.")
+@click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
+@click.option("--quick", is_flag=True, help="A small size of everything, to see that it runs.")
+def main(
+    what: tuple[str, ...], seeds: str, work: Path, rows: str, ways: str, threads: int, quick: bool
+) -> None:
+    """Run the command line; its help is this module's docstring."""
+    if threads:
+        torch.set_num_threads(threads)
+    # never beside, and never mistaken for, the figures to record
+    place = Work(work / "quick" if quick else work, quick=quick)
+    chosen = [int(seed) for seed in seeds.split(",")]
+    for seed in chosen:
+        for name in ("edges", "negatives", "rotation"):
+            if name in what:
+                say(f"{name} {seed}", coupled(place, TASKS[name], seed))
+        if "rotation" in what:
+            wide = coupled(place, TASKS["rotation"], seed, "-wide", waist=0)
+            say(f"rotation, no waist {seed}", wide)
+        if "tied" in what:
+            for which, layers in (("generator", LAYERS), ("critic", CRITIC)):
+                for count in range(layers):
+                    found = tied(place, TASKS["edges"], which, count, seed)
+                    say(f"{count} layers of the {which}s tied {seed}", found)
+        if "transform" in what:
+            for name in ("edges", "negatives"):
+                say(f"transform {name} {seed}", transformed(place, TASKS[name], seed))
+        if "adaptation" in what:
+            for number in ways.split(","):
+                for row in rows.split(","):
+                    source, target = WAYS[int(number)]
+                    found = adapted(place, source, target, row, seed)
+                    say(f"{source}->{target} {row} {seed}", found)
+    if "record" in what:
+        record(place.folder / "values", HERE, chosen)
+    if "pictures" in what:
+        draw(place, HERE / "pictures")
+
+
+def say(what: str, values: Mapping[str, float]) -> None:
+    """Print measured values on a line."""
+    click.echo(f"{what}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
+
+
+if __name__ == "__main__":
+    main()

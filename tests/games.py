@@ -16,10 +16,16 @@ from transmodal.core.table import Memory, Table
 
 from toys import Dots, pooled
 
-QUICK: dict[str, Any] = {
+SMALL: dict[str, Any] = {
     "latent": 4, "steps": 2, "batch": 6, "inverse_steps": 2,
     "inversion": {"name": "adam", "steps": 4, "restarts": 2},
 }  # fmt: skip
+
+
+def quick(kind: Any, **changes: Any) -> Any:
+    """A bridge of this kind with little of everything."""
+    own = {"weight-tying": {"lead_steps": 1}, "synchronizer": {"pairs": 6, "sync_steps": 2}}
+    return kind(**{**SMALL, **own[kind.name], **changes})
 
 
 class Hidden(nn.Module):
@@ -136,7 +142,7 @@ def play(bridge: Any, table: Table, **settings: Any) -> list[Progress]:
 
 
 def batches(bridge: Any, table: Table) -> Any:
-    """What the first stage's phases receive: batches, and what is shared, at the first step."""
-    stage = bridge.stages()[0]
+    """What the game's phases receive at its second step: batches, and what was made."""
+    stage = next(stage for stage in bridge.stages() if stage.name == "game")
     torch.manual_seed(1)
-    return stage.given(next(table.feed(stage.draws, seed=0)))
+    return stage.given(next(table.feed(stage.draws, seed=0)), 2)

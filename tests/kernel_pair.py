@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from kernel_toys import Toy, draws, fork, table, wait, weights
+from kernel_toys import Toy, draws, fork, same, table, wait, weights
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from transmodal.core.kernel import Kernel, Saved, Training
-from transmodal.core.stage import Adam, Batch, Phase, Stage
+from transmodal.core.stage import Adam, Batch, Lazy, Phase, Stage
 
 
 def plan(model: Toy, size: int) -> list[Stage]:
@@ -30,25 +30,52 @@ def plan(model: Toy, size: int) -> list[Stage]:
         x = batches["x"].signals["dots"].values
         return {"tell": F.softplus(model.judge(model.make(x))).mean() - model.judge(x).mean()}
 
+    def shared(batches: Mapping[str, Batch], step: int) -> Tensor:
+        """What is made, once for both players; of its own noise it has none."""
+        return model.make(batches["x"].signals["dots"].values + 0.01 * step)
+
+    def tell_shared(batches: Mapping[str, Batch], made: Tensor) -> Mapping[str, Tensor]:
+        x = batches["x"].signals["dots"].values
+        real, fake = model.judge(x), model.judge(made.detach())
+        return {"tell": F.softplus(-real).mean() + F.softplus(fake).mean()}
+
+    def fool_shared(batches: Mapping[str, Batch], made: Tensor) -> Mapping[str, Tensor]:
+        return {"fool": F.softplus(-model.judge(made)).mean()}
+
+    def penalty(batches: Mapping[str, Batch], made: Tensor) -> Tensor:
+        x = batches["x"].signals["dots"].values.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(model.judge(x).sum(), x, create_graph=True)
+        return 0.5 * slope.square().sum(1).mean()
+
     maker = Phase("make", [model.make], make, clip=0.5, ema=0.5, optimizer=Adam(lr=0.01))
     judge = Phase("judge", [model.judge], tell, turns=2, optimizer=Adam(lr=0.01, warmup=3))
-    return [Stage("both", 12, [maker, judge], draws(size))]
+    lazy = Lazy("r1", penalty, every=3)
+    critic = Phase("critic", [model.judge], tell_shared, lazy, optimizer=Adam(lr=0.01))
+    fooler = Phase("fool", [model.make], fool_shared, ema=0.5, optimizer=Adam(lr=0.01))
+    return [
+        Stage("both", 12, [maker, judge], draws(size)),
+        Stage("game", 12, [critic, fooler], draws(size), shared=shared),
+    ]
 
 
-def train(out: Path, size: int, states: Path | None = None, stop: int = 0) -> None:
-    """To the end, or until the state after ``stop`` steps is saved and known to all."""
+def train(
+    out: Path, size: int, states: Path | None = None, stop: tuple[str, int] | None = None
+) -> None:
+    """To the end, or until the state after a stage's step is saved and known to all."""
     torch.set_num_threads(1)
     model = Toy(norm=False)
     settings = Training(
         device="cpu", log_every=2, accumulate=2, checkpoint=states, save_every=0.0
     )  # fmt: skip
     for event in Kernel(model, plan(model, size), table(), settings).run():
-        if stop and isinstance(event, Saved) and event.step == stop:
+        if isinstance(event, Saved) and (event.stage, event.step) == stop:
             os._exit(9)
     save_file(weights(model), out)
 
 
-def pair(folder: Path, name: str, states: Path | None = None, stop: int = 0) -> list[int]:
+def pair(
+    folder: Path, name: str, states: Path | None = None, stop: tuple[str, int] | None = None
+) -> list[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -71,13 +98,13 @@ def main(folder: Path) -> None:
         assert torch.equal(first[name], second[name]), name
         torch.testing.assert_close(first[name], alone[name], rtol=0, atol=1e-6)
         assert (alone[name] - start[name]).abs().max() > 1e-3, name
-    states = folder / "states"
-    codes = pair(folder, "stopped", states, stop=6)
-    assert codes[0] == 9 and codes[1] != 0, codes
-    assert pair(folder, "resumed", states) == [0, 0]
-    for number in range(2):
-        resumed = load_file(folder / f"resumed-{number}")
-        assert all(torch.equal(resumed[name], first[name]) for name in first)
+    for stage, step in (("both", 6), ("game", 4)):
+        states = folder / f"states-{stage}"
+        codes = pair(folder, f"stopped-{stage}", states, (stage, step))
+        assert codes[0] == 9 and codes[1] != 0, codes
+        assert pair(folder, f"resumed-{stage}", states) == [0, 0]
+        for number in range(2):
+            assert same(load_file(folder / f"resumed-{stage}-{number}"), first)
     print("two processes equal one, and resume exactly")
 
 

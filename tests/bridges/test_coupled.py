@@ -1,0 +1,335 @@
+"""What weight tying and the synchronizer have in common: prior, inversion, training, saving."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from games import Chain, batches, columns, connected, play, quick
+from kernel_toys import same
+
+from transmodal.core.bridge import Bridge
+from transmodal.core.bridges.synchronizer import Synchronizer
+from transmodal.core.bridges.weight_tying import WeightTying
+from transmodal.core.errors import ReachError, SettingError, UnknownNameError
+from transmodal.core.latents.prior import SCALE, Prior
+from transmodal.core.modality import Modality
+from transmodal.core.signal import Signal
+from transmodal.core.table import Memory, Table
+from transmodal.core.translator import Translator
+from transmodal.registry import Registry
+from transmodal.registry.contract import check_bridge
+
+BRIDGES: list[Callable[..., Any]] = [WeightTying, Synchronizer]
+both = pytest.mark.parametrize("kind", BRIDGES)
+
+
+def ends() -> dict[str, Modality]:
+    registry = Registry.load()
+    image, speech, audio = (registry.modality(n) for n in ("image", "speech", "audio"))
+    return {
+        "picture": image(size=8),
+        "thin": image(size=8, waist=2),
+        "spoken": speech(sample_rate=4000, seconds=0.3),
+        "curve": audio("raster", samples=32, points=16, bins=16),
+        "sound": audio(sample_rate=4000, seconds=0.2),
+    }
+
+
+def real(domains: dict[str, Modality], n: int = 6) -> Table:
+    """Random signals of the domains, all of a row belonging together."""
+    made = {}
+    for name, modality in domains.items():
+        generator = modality.generator(4)
+        with torch.no_grad():
+            signal = generator(_code(n))
+        made[name] = Memory(signal, torch.arange(n) % 2)
+    return Table(made, ("0", "1"))
+
+
+def _code(n: int) -> Any:
+    from transmodal.core.code import Code
+
+    return Code.of(torch.randn(n, 4))
+
+
+@both
+@pytest.mark.parametrize(
+    "names", [("picture",) * 2, ("spoken",) * 2, ("curve", "picture", "sound"), ("thin", "spoken")]
+)
+def test_the_contract_holds_with_pictures_speech_and_sound(kind: Any, names: Any) -> None:
+    torch.manual_seed(0)
+    kinds = ends()
+    domains = {f"{name}{i}": kinds[name] for i, name in enumerate(names)}
+    little = {"batch": 3, "inversion": {"name": "adam", "steps": 2, "restarts": 2}}
+    little |= {"pairs": 3} if kind is Synchronizer else {}
+    check_bridge(quick(kind, **little), domains, real(domains), items=2)
+
+
+@both
+def test_the_contract_holds_with_every_option(kind: Any) -> None:
+    options: dict[str, Any] = {"augment": True, "game": "hinge", "r1": 1.0}
+    if kind is Synchronizer:
+        options |= {"concepts": 3, "sync_r1": 0.1, "sync_augment": True, "sync_dropout": 0.1,
+                    "fusion": "concatenation", "choosing": 0.5}  # fmt: skip
+    else:
+        options |= {"classification": 1.0, "matching": 0.1}
+    domains = {d: Chain() for d in "abc"}
+    check_bridge(quick(kind, **options), domains, columns(True, 20, *"abc", labelled=True))
+
+
+# -- the prior ------------------------------------------------------------------------------
+
+
+def test_draws_hold_a_normal_part_and_a_concept_all_equally_often() -> None:
+    torch.manual_seed(0)
+    prior = Prior(3, 4)
+    z = prior.draw(4000, torch.device("cpu"))
+    assert z.shape == (4000, prior.width) == (4000, 7)
+    assert torch.equal(z[:, 3:].sum(1), torch.full((4000,), SCALE))
+    assert (z[:, 3:].mean(0) / SCALE - 0.25).abs().max() < 0.03  # four deviations of 4000 draws
+    assert z[:, :3].mean().abs() < 0.04 and abs(z[:, :3].std() - 1) < 0.03
+
+
+def test_snapping_takes_the_nearest_concept_and_lets_gradients_pass_the_rest() -> None:
+    z = torch.tensor([[0.3, -1.0, 0.2, 0.7, 0.6]], requires_grad=True)
+    snapped = Prior(2, 3).snap(z)
+    assert snapped.tolist() == [[pytest.approx(0.3), -1.0, 0.0, SCALE, 0.0]]
+    (slope,) = torch.autograd.grad(snapped.sum(), z)
+    assert slope.tolist() == [[1, 1, 0, 0, 0]]
+    assert Prior(5).snap(z) is z
+
+
+def test_starts_are_always_the_same_and_concepts_take_turns() -> None:
+    prior, cpu = Prior(2, 3), torch.device("cpu")
+    first = prior.starts(5, cpu)
+    torch.manual_seed(9)
+    assert torch.equal(first, prior.starts(5, cpu))
+    assert first[:, 2:].argmax(1).tolist() == [0, 1, 2, 0, 1]
+
+
+def test_a_miss_is_squared_error_and_cross_entropy() -> None:
+    guess, z = torch.randn(4, 5), Prior(2, 3).draw(4, torch.device("cpu"))
+    which = z[:, 2:].argmax(1)
+    wanted = ((guess[:, :2] - z[:, :2]) ** 2).mean()
+    wanted = wanted - guess[:, 2:].log_softmax(1)[torch.arange(4), which].mean()
+    torch.testing.assert_close(Prior(2, 3).miss(guess, z), wanted)
+
+
+# -- the game -------------------------------------------------------------------------------
+
+
+@both
+def test_the_critics_loss_is_the_papers(kind: Any) -> None:
+    bridge = connected(quick(kind))
+    given = batches(bridge, columns(True))
+    terms = bridge.critic_loss(*given)
+    drawn, made = given
+    wanted, right = torch.zeros(()), {}
+    for d in "ab":
+        yes = bridge.judge(drawn["items"].signals)[d]
+        no = bridge.judge(made)[d]
+        wanted = wanted - yes.sigmoid().log().mean() - (1 - no.sigmoid()).log().mean()
+        right[d] = ((yes > 0).float().mean() + (no < 0).float().mean()) / 2
+    torch.testing.assert_close(terms["adversarial"], wanted)
+    for d in "ab":
+        assert terms[f"right/{d}"] == right[d]
+        assert not terms[f"diversity/{d}"].requires_grad
+    fooled = sum(-bridge.judge(made)[d].sigmoid().log().mean() for d in "ab")
+    torch.testing.assert_close(bridge.fooling(made), fooled)
+
+
+@both
+def test_the_critics_do_not_teach_the_generators(kind: Any) -> None:
+    bridge = connected(quick(kind))
+    _, made = given = batches(bridge, columns(True))
+    bridge.critic_loss(*given)["adversarial"].backward()
+    makers = bridge.generators if kind is Synchronizer else bridge.ends
+    assert all(p.grad is None for p in makers.parameters())
+    assert all(signal.values.requires_grad for signal in made.values())
+
+
+@both
+def test_the_penalty_is_half_r1_of_the_slopes_on_real_items(kind: Any) -> None:
+    bridge = connected(quick(kind, r1=3.0))
+    given = batches(bridge, columns(True))
+    wanted = 0.0
+    for d in "ab":
+        x = given[0]["items"].signals[d].values.clone().requires_grad_()
+        other = {**given[0]["items"].signals, d: Signal(x)}
+        (slope,) = torch.autograd.grad(bridge.judge(other)[d].sum(), x)
+        wanted += float(slope.square().sum(1).mean())
+    assert float(bridge.critic_penalty(*given).detach()) == pytest.approx(1.5 * wanted, rel=1e-5)
+
+
+# -- training -------------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_trains_in_every_precision(kind: Any, precision: str) -> None:
+    bridge = connected(quick(kind, steps=6))
+    start = {k: v.clone() for k, v in bridge.state_dict().items()}
+    losses = [
+        v for e in play(bridge, columns(True), precision=precision) for v in e.losses.values()
+    ]
+    assert len(losses) > 20 and all(math.isfinite(v) for v in losses)
+    assert all(v.isfinite().all() for v in bridge.state_dict().values())
+    assert not same(start, bridge.state_dict())
+
+
+@both
+def test_published_settings_play_a_step(kind: Any) -> None:
+    for name, published in kind.published.items():
+        bridge = kind(**{**published, "steps": 1})
+        unknown = set(published) - set(bridge.settings())
+        assert not unknown
+        table = columns(True, 300, labelled=True)
+        losses = play(connected(bridge, classes=2), table)[0].losses
+        assert all(math.isfinite(v) for v in losses.values()), name
+
+
+@both
+def test_a_training_stopped_goes_on_to_the_same_bits(kind: Any, tmp_path: Any) -> None:
+    from transmodal.core.kernel import Kernel, Saved, Training
+
+    whole = connected(quick(kind))
+    play(whole, columns(True))
+    broken = connected(quick(kind))
+    chosen = Training(device="cpu", log_every=1, checkpoint=tmp_path, save_every=0.0)
+    for event in Kernel(broken, broken.stages(), columns(True), chosen).run():
+        if isinstance(event, Saved):
+            break
+    again = connected(quick(kind))
+    play(again, columns(True), checkpoint=tmp_path)
+    assert same(whole.state_dict(), again.state_dict())
+
+
+# -- through the common space ---------------------------------------------------------------
+
+
+def learned(kind: Any, **changes: Any) -> Any:
+    """A short training on two kinds of vectors that a linear map turns over."""
+    settings = {
+        "latent": 4,
+        "steps": 500,
+        "batch": 32,
+        "inverse_steps": 150,
+        "ema": 0.98,
+        **changes,
+    }
+    bridge = connected(kind(**{**settings, "inversion": {"name": "adam", "steps": 60}}))
+    play(bridge, columns(True, 200), log_every=200)
+    return bridge
+
+
+TOLD: dict[Any, Any] = {}
+
+
+@pytest.fixture(params=BRIDGES, ids=["weight-tying", "synchronizer"])
+def trained(request: Any) -> Any:
+    kind = request.param
+    if kind not in TOLD:
+        own = {"lead_steps": 100} if kind is WeightTying else {"sync_steps": 200, "concepts": 2}
+        TOLD[kind] = learned(kind, critic_rate=1e-3, **own)
+    return TOLD[kind]
+
+
+def test_samples_of_both_kinds_belong_together(trained: Any) -> None:
+    torch.manual_seed(0)
+    made = trained.sample(500, ["a", "b"])
+    front = {d: x.values[:, :3].mean(1) > x.values[:, 3:].mean(1) for d, x in made.items()}
+    share = front["a"].float().mean()
+    assert 0.2 < share < 0.8  # chance of a collapsed one: 0 or 1
+    agree = (front["a"] != front["b"]).float().mean()
+    # unpaired data cannot tell which kind goes with which; pairs can (chance 0.5)
+    assert agree > 0.9 if isinstance(trained, Synchronizer) else max(agree, 1 - agree) > 0.9
+
+
+def test_inversion_finds_what_was_made_and_no_batch_matters(trained: Any) -> None:
+    torch.manual_seed(0)
+    made = trained.sample(6, ["a", "b"])
+    code = trained.encode(made["a"], "a")
+    again = trained.decode(code, "a").values
+    spread = made["a"].values.var(0).sum()
+    assert (again - made["a"].values).square().sum(1).mean() < 0.05 * spread
+    alone = trained.encode(made["a"][2:3], "a")
+    torch.testing.assert_close(alone.tokens, code.tokens[2:3], rtol=0, atol=1e-3)
+
+
+def test_what_no_generator_reaches_is_an_error(trained: Any) -> None:
+    far = torch.full((3, 6), 40.0)
+    far[1] = columns(True).column("a").take(torch.tensor([0])).values[0]
+    with pytest.raises(ReachError, match=r"generator of 'a' does not reach 2 of 3.*residuals\) 0 "):
+        trained.encode(Signal(far), "a")
+
+
+def test_unknown_domains_are_named(trained: Any) -> None:
+    with pytest.raises(UnknownNameError, match="no domain 'c' here; this translator joins a, b"):
+        trained.encode(Signal(torch.zeros(1, 6)), "c")
+
+
+def test_an_inversion_ends_at_a_concept() -> None:
+    bridge = connected(quick(Synchronizer, concepts=3, inverse_steps=0))
+    code = bridge.encode(bridge.sample(4, ["a"])["a"], "a")
+    assert code.vector.shape == (4, 7)
+    assert code.vector[:, 4:].sort(1).values.tolist() == [[0, 0, SCALE]] * 4
+
+
+# -- on disk --------------------------------------------------------------------------------
+
+
+class Shelf:
+    """Finds the toys by name."""
+
+    def modality(self, name: str) -> type[Modality]:
+        return {"chain": Chain}[name]  # type: ignore[return-value]
+
+    def bridge(self, name: str) -> type[Bridge]:
+        return {"weight-tying": WeightTying, "synchronizer": Synchronizer}[name]
+
+
+@both
+def test_a_translator_saved_and_loaded_samples_and_translates_alike(
+    kind: Any, tmp_path: Any
+) -> None:
+    bridge = quick(kind, reach=100.0)
+    translator = Translator({"a": Chain(), "b": Chain(size=5)}, bridge)
+    table = Table({
+        "a": columns(True).columns["a"],
+        "b": Memory(Signal(torch.rand(40, 5)), torch.full((40,), -1)),
+    })  # fmt: skip
+    translator.fit(table, progress=False, device="cpu")
+    translator.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["bridge"] == {"name": kind.name, "settings": bridge.settings()}
+    loaded = Translator.load(tmp_path, Shelf())
+    for d, items in translator.sample(3, seed=1).items():
+        assert torch.equal(torch.stack(items), torch.stack(loaded.sample(3, seed=1)[d]))
+    items = list(table.column("a").take(torch.arange(3)).values)
+    there, again = translator.translate(items, "a", "b"), loaded.translate(items, "a", "b")
+    torch.testing.assert_close(torch.stack(there), torch.stack(again))
+
+
+# -- settings -------------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("latent", 0), ("batch", 1), ("steps", 0), ("r1_every", 0), ("inverse_steps", -1), ("r1", -1),
+     ("rate", -0.1), ("beta1", 1.5), ("ema", 2), ("game", "wasserstein"), ("reach", -1)],
+)  # fmt: skip
+def test_settings_out_of_range_are_refused(kind: Any, setting: str, value: Any) -> None:
+    with pytest.raises(SettingError, match=f"{kind.name}: {setting} must be"):
+        kind(**{setting: value})
+
+
+@both
+def test_one_domain_is_no_couple(kind: Any) -> None:
+    with pytest.raises(SettingError, match="ties two domains or more, not 1"):
+        kind().connect({"a": Chain()}, 0)

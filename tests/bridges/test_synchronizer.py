@@ -1,0 +1,211 @@
+"""The synchronizer: real tuples, strangers, the generators' synchrony, its streams and needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from games import Chain, batches, columns, connected, play, quick
+
+from transmodal.core.bridges.synchronizer import Synchronizer
+from transmodal.core.errors import DataError, SettingError, UnsupportedError
+from transmodal.core.records import Records
+from transmodal.core.signal import Signal
+from transmodal.core.stage import Draw
+from transmodal.core.table import Memory, Table
+from transmodal.core.translator import Translator
+
+from toys import Dots
+
+FUSIONS = ("product", "features", "concatenation")
+fusions = pytest.mark.parametrize("fusion", FUSIONS)
+
+
+def made(*domains: str, **settings: Any) -> Any:
+    return connected(quick(Synchronizer, **settings), domains or ("a", "b"))
+
+
+def neighbours(fusion: str, d: int, b: int) -> list[list[int]]:
+    """The items of the second domain that are strangers to item i of the first, by hand."""
+    if fusion == "product":
+        return [[j for j in range(b) if j != i] for i in range(b)]
+    return [[(i - d) % b] for i in range(b)]
+
+
+# -- the net --------------------------------------------------------------------------------
+
+
+@fusions
+def test_strangers_are_other_items_of_the_batch(fusion: str) -> None:
+    net = made(fusion=fusion).synchronizer.eval()
+    x = {d: Signal(torch.rand(5, 6)) for d in "ab"}
+    yes, no = net.both(x)
+    torch.testing.assert_close(yes, net(x))
+    told = [
+        net({"a": x["a"][i : i + 1], "b": x["b"][j : j + 1]})[0]
+        for i, others in enumerate(neighbours(fusion, 1, 5))
+        for j in others
+    ]
+    torch.testing.assert_close(no, torch.stack(told))
+
+
+@fusions
+def test_three_domains_are_judged_at_once(fusion: str) -> None:
+    net = made("a", "b", "c", fusion=fusion).synchronizer.eval()
+    x = {d: Signal(torch.rand(5, 6)) for d in "abc"}
+    yes, no = net.both(x)
+    assert yes.shape == (5,)
+    if fusion == "product":  # the mean over the pairs of domains would hide who meets whom
+        assert no.shape == (3 * 5 * 4,)
+    else:
+        rolled = {d: Signal(x[d].values.roll(i, 0)) for i, d in enumerate("abc")}
+        torch.testing.assert_close(no, net(rolled))
+
+
+def test_domains_of_other_structure_cannot_be_laid_upon_each_other() -> None:
+    bridge = quick(Synchronizer, fusion="concatenation")
+    with pytest.raises(SettingError, match="only where all domains have one modality"):
+        bridge.connect({"a": Chain(), "b": Chain(size=5)}, 0)
+    bridge = quick(Synchronizer, fusion="concatenation")
+    with pytest.raises(UnsupportedError, match="no discriminator of signals laid upon"):
+        bridge.connect({"a": Dots(), "b": Dots()}, 0)
+    with pytest.raises(SettingError, match="synchronizer: fusion must be one of"):
+        Synchronizer(fusion="sum")
+
+
+# -- the objectives -------------------------------------------------------------------------
+
+
+@fusions
+@pytest.mark.parametrize("asynchrony", [True, False])
+def test_synchrony_is_the_papers_on_logs_of_probabilities(fusion: str, asynchrony: bool) -> None:
+    bridge = made(fusion=fusion, synchrony=2.0, asynchrony=asynchrony, sync_steps=0)
+    _, signals = given = batches(bridge, columns(True))
+    terms = bridge.generator_loss(*given)
+    s, b = bridge.synchronizer, 6
+    here = s({d: signals[d] for d in "ab"}).sigmoid()
+    loss = -here.log().mean()  # z1 = z2
+    if asynchrony:  # z1 != z2
+        away = [
+            s({"a": signals["a"][i : i + 1], "b": signals["b"][j : j + 1]}).sigmoid()
+            for i, others in enumerate(neighbours(fusion, 1, b))
+            for j in others
+        ]
+        loss = (loss - (1 - torch.cat(away)).log().mean()) / 2
+    torch.testing.assert_close(terms["synchrony"], 2 * loss)
+    torch.testing.assert_close(terms["adversarial"], bridge.fooling(signals))
+    torch.testing.assert_close(terms["made"], here.mean().detach())
+
+
+def test_the_synchronizer_learns_from_real_tuples_only() -> None:
+    bridge = made(sync_steps=0, fusion="features")
+    drawn, signals = batches(bridge, columns(True))
+    terms = bridge.synchronizer_loss(drawn, signals)
+    x = drawn["pairs"].signals
+    strangers = {"a": x["a"], "b": Signal(x["b"].values.roll(1, 0))}
+    yes, no = (bridge.synchronizer(given).sigmoid() for given in (x, strangers))
+    torch.testing.assert_close(terms["synchrony"], -(yes.log().mean() + (1 - no).log().mean()) / 2)
+    assert terms["right"] == ((yes > 0.5).float().mean() + (no < 0.5).float().mean()) / 2
+    terms["synchrony"].backward()
+    assert all(p.grad is None for p in bridge.generators.parameters())
+    other = {d: Signal(torch.rand_like(v.values)) for d, v in signals.items()}
+    torch.testing.assert_close(
+        bridge.synchronizer_loss(drawn, other)["synchrony"], terms["synchrony"]
+    )
+
+
+def test_its_penalty_is_half_its_weight_of_the_slopes_in_all_items() -> None:
+    bridge = made(sync_steps=0, sync_r1=3.0)
+    drawn, signals = batches(bridge, columns(True))
+    x = {d: v.values.clone().requires_grad_() for d, v in drawn["pairs"].signals.items()}
+    logits = bridge.synchronizer({d: Signal(v) for d, v in x.items()})
+    slopes = torch.autograd.grad(logits.sum(), list(x.values()))
+    wanted = 1.5 * sum(s.square().sum(1).mean() for s in slopes)
+    torch.testing.assert_close(bridge.synchronizer_penalty(drawn, signals), wanted)
+
+
+# -- streams --------------------------------------------------------------------------------
+
+
+def test_critics_and_pairs_have_streams_of_their_own() -> None:
+    bridge = made(sync_steps=0, inverse_steps=0)
+    (game,) = bridge.stages()
+    assert game.draws == [Draw("items", ("a", "b"), 6), Draw("pairs", ("a", "b"), 6, "paired")]
+    table = columns(True)
+    seen = next(table.feed(game.draws, seed=0))
+    rows = {name: batch.rows for name, batch in seen.items()}
+    assert torch.equal(rows["pairs"]["a"], rows["pairs"]["b"])
+    assert not torch.equal(rows["items"]["a"], rows["items"]["b"])
+    assert not torch.equal(rows["items"]["a"], rows["pairs"]["a"])
+
+
+def test_a_synchronizer_finished_first_rests_in_the_game() -> None:
+    bridge = made(sync_steps=3, inverse_steps=0)
+    first, game = bridge.stages()
+    assert [p.name for p in first.phases] == ["synchronizer"]
+    assert [p.name for p in game.phases] == ["discriminator", "generator"]
+    learned = [m for phase in game.phases for m in phase.learns]
+    assert bridge.synchronizer not in learned
+    play(bridge, columns(True))
+
+
+def partly(pairs: int, n: int = 30) -> Table:
+    """Records of both domains, then as many of one domain only."""
+    whole = columns(True, n)
+    rows = {
+        "a": torch.arange(n),
+        "b": torch.cat([torch.arange(pairs), torch.arange(n, 2 * n - pairs)]),
+    }
+    free, every = torch.full((n,), -1), torch.arange(n)
+    return Table({d: Memory(whole.column(d).take(every), free, rows[d]) for d in "ab"})
+
+
+def test_a_few_pairs_suffice_and_all_items_reach_the_critics() -> None:
+    bridge = made(sync_steps=0, steps=10, inverse_steps=0)
+    table = partly(3)
+    (game,) = bridge.stages()
+    seen: dict[str, set[int]] = {"items": set(), "pairs": set()}
+    for _, batch in zip(range(10), table.feed(game.draws, seed=0), strict=False):
+        for name, rows in seen.items():
+            rows.update(batch[name].rows["b"].tolist())
+    assert seen["pairs"] == {0, 1, 2}
+    assert len(seen["items"]) == 30
+    play(bridge, table)
+
+
+def test_no_pairs_are_an_error_that_says_what_to_do() -> None:
+    columns = {d: list(torch.rand(8, 6)) for d in "ab"}
+    translator = Translator({"a": Chain(), "b": Chain()}, quick(Synchronizer))
+    with pytest.raises(DataError, match="needs pairs, and no record holds all of a, b.*Give some"):
+        translator.fit(Records.from_arrays(columns), progress=False)
+    with pytest.raises(DataError, match="wants rows that hold all of a, b, and there are none"):
+        play(made(), partly(0))
+
+
+def test_without_asynchrony_nothing_keeps_the_modes_apart() -> None:
+    bridge = made(asynchrony=False, sync_steps=0)
+    _, signals = given = batches(bridge, columns(True))
+    terms = bridge.generator_loss(*given)
+    yes = bridge.synchronizer({d: signals[d] for d in "ab"})
+    torch.testing.assert_close(terms["synchrony"], -bridge.synchrony * yes.sigmoid().log().mean())
+
+
+def test_an_inversion_may_be_chosen_by_synchrony_too() -> None:
+    bridge = made(choosing=0.5)
+    z, query = torch.randn(3, 4), Signal(torch.rand(3, 6))
+    there = bridge.make(z, ["a", "b"])
+    together = bridge.synchronizer({"b": there["b"], "a": query}).sigmoid().log()
+    wanted = together - (there["a"].values - query.values).square().sum(1) / (2 * 0.5**2)
+    torch.testing.assert_close(bridge.scorer("a")(z, query), wanted)
+    assert made().scorer("a") is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("width", 0), ("pairs", 1), ("sync_steps", -1), ("sync_rate", -1), ("sync_r1", -1),
+     ("sync_dropout", 1.0), ("synchrony", -1), ("choosing", -1), ("concepts", -1)],
+)  # fmt: skip
+def test_settings_out_of_range_are_refused(setting: str, value: Any) -> None:
+    with pytest.raises(SettingError, match=f"synchronizer: {setting} must be"):
+        Synchronizer(**{setting: value})

@@ -103,7 +103,7 @@ class CoupledGANs(Bridge):
         self.truncation = truncation
         self.inverse_steps, self.inversion, self.reach = inverse_steps, inversion, reach
         self.space = Prior(latent, concepts)
-        self.search = search_named(**(inversion or {"name": "adam"}))
+        self.search = search_named(**(inversion or {"name": "adam", "restarts": 4}))
 
     def build(self) -> None:
         if len(self.domains) < 2:
@@ -142,11 +142,12 @@ class CoupledGANs(Bridge):
             return self.make(self.space.snap(z), [domain])[domain]
 
         with torch.no_grad():
-            starts = self.space.starts(self.search.restarts, signal.values.device)
-            starts = starts.expand(len(signal), -1, -1)
+            count, device = self.search.restarts, signal.values.device
             if domain in self.inverses:
                 guess = self.inverses[domain](signal).vector.float()
-                starts = torch.cat([self.space.snap(guess)[:, None], starts[:, 1:]], 1)
+                starts = self.space.around(guess, count)
+            else:
+                starts = self.space.starts(count, device).expand(len(signal), -1, -1)
         found = invert_from(decode, signal, starts, search=self.search, score=self.scorer(domain))
         limit = self.reach * float(self.get_buffer(f"variance_{domain}"))
         if limit:  # 0 before any training

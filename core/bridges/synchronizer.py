@@ -52,8 +52,9 @@ class Synchronizer(CoupledGANs):
         sync_r1: weight of its gradient penalty on real pairs (times 1/2), 0 for none.
         sync_dropout: of its features, in [0, 1).
         sync_augment: whether it sees items augmented.
-        choosing: standard deviation of an item's values for ``encode``, which then weighs an
-            inversion's restarts by synchrony with what they make too; 0 to go by distance.
+        choosing: how far off an inversion may be, as the root of a summed squared error, before
+            that weighs as much as synchrony with what it makes, when ``encode`` chooses
+            among restarts; 0 to go by distance alone.
 
     Raises:
         SettingError: a setting out of its range.
@@ -72,7 +73,7 @@ class Synchronizer(CoupledGANs):
             "augment": False, "steps": 20_000, "batch": 128, "pairs": 64, "rate": 1e-3,
             "critic_rate": 2e-4, "schedule": "constant", "sync_rate": 1e-3,
             "beta1": 0.5, "beta2": 0.999,
-            "weight_decay": 0.0, "ema": None, "synchrony": 2.0, "inverse_steps": 0,
+            "weight_decay": 0.0, "ema": None, "choosing": 0.0, "synchrony": 2.0, "inverse_steps": 0,
             "inversion": {"name": "gradient-descent"},
         },
     }  # fmt: skip
@@ -92,7 +93,7 @@ class Synchronizer(CoupledGANs):
         sync_r1: float = 0.0,
         sync_dropout: float = 0.0,
         sync_augment: bool = False,
-        choosing: float = 0.0,
+        choosing: float = 4.0,
         game: str = "non-saturating",
         r1: float = 0.1,
         r1_every: int = 16,

@@ -45,6 +45,20 @@ class Prior:
             z = self._joined(z, which)
         return z.to(device)
 
+    def around(self, guess: Tensor, count: int) -> Tensor:
+        """``[b count width]`` points to search from, the first being ``guess`` ``[b width]``.
+
+        The others have the next likeliest concepts, where there are some, then are ``starts``.
+        """
+        ranks = min(count, max(1, self.concepts))
+        likely = [guess]
+        if self.concepts:
+            order = guess[:, self.normal :].topk(ranks).indices
+            normal = guess[:, : self.normal]
+            likely = [self._joined(normal, which) for which in order.unbind(1)]
+        others = self.starts(count, guess.device)[ranks:].expand(len(guess), -1, -1)
+        return torch.cat([torch.stack(likely, 1), others], 1)
+
     def snap(self, z: Tensor) -> Tensor:
         """The same vectors with the nearest concept in full; gradients pass the normal part."""
         if not self.concepts:

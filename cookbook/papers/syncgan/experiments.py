@@ -12,7 +12,7 @@ from transmodal.cookbook.papers.latent_transfer.sets import CLASSES
 from transmodal.cookbook.papers.syncgan import sets
 from transmodal.cookbook.papers.syncgan.judges import judge, judges
 from transmodal.cookbook.papers.syncgan.models import ABLATION, trained
-from transmodal.cookbook.papers.syncgan.sets import domain_set, modalities
+from transmodal.cookbook.papers.syncgan.sets import domain_set
 from transmodal.core.evaluation.sampling import joint_samples
 from transmodal.core.evaluation.synchrony import evaluate_synchrony
 from transmodal.core.records import Records
@@ -35,17 +35,17 @@ def garments(work: Work, fraction: float, seed: int) -> Translator:
     def records() -> Records:
         return sets.garments(fraction, seed, work.quick)
 
-    return trained(work, name, seed, modalities(GARMENTS), records)
+    return trained(work, name, seed, GARMENTS, records)
 
 
 def turned(work: Work, seed: int) -> Translator:
     """Digits and digits turned by 90 degrees."""
-    return trained(work, "rotated", seed, modalities(ROTATED), lambda: sets.rotated(work.quick))
+    return trained(work, "rotated", seed, ROTATED, lambda: sets.rotated(work.quick))
 
 
 def said(work: Work, seed: int) -> Translator:
     """Digits and spoken digits."""
-    return trained(work, "spoken", seed, modalities(SPOKEN), lambda: sets.spoken(seed, work.quick))
+    return trained(work, "spoken", seed, SPOKEN, lambda: sets.spoken(seed, work.quick))
 
 
 def synchrony(work: Work, translator: Translator, seed: int) -> dict[str, float]:
@@ -94,7 +94,7 @@ def ablation(work: Work, part: str, seed: int) -> dict[str, float]:
 
     def measure() -> dict[str, float]:
         changes: dict[str, Any] = dict(ABLATION[part])
-        translator = trained(work, "garments", seed, modalities(GARMENTS), records, part, **changes)
+        translator = trained(work, "garments", seed, GARMENTS, records, part, **changes)
         return synchrony(work, translator, seed)
 
     return kept(work, f"{part}-{seed}", measure)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,32 +12,20 @@ from torch import Tensor
 from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.latent_transfer.sets import root
 from transmodal.cookbook.papers.syncgan.experiments import kept
-from transmodal.cookbook.papers.syncgan.models import trained
+from transmodal.cookbook.papers.syncgan.models import modalities, trained
 from transmodal.core.errors import DataError
 from transmodal.core.evaluation.judge import Judge, train_judge
 from transmodal.core.evaluation.synchrony import evaluate_synchrony
 from transmodal.core.kernel.progress import show
-from transmodal.core.modality import Modality
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
-from transmodal.registry import Registry
 
 CLASSES = ("violin", "trumpet", "guitar", "harp", "piano")
 FORMS = ("raster", "mel")
 PER_CLASS = 250  # items of each class, as in the paper
 HELD = 4  # every fourth note, and one picture of each class, are for testing judges
 SAMPLES = 2000
-
-
-def modality(domain: str) -> Modality:
-    """``pictures``, ``raster`` (the paper's 512 samples at 128 points) or ``mel`` (1 s)."""
-    registry = Registry.load()
-    settings: dict[str, Any] = {"form": domain}
-    if domain == "pictures":
-        settings = {"size": 64, "channels": 3, "flip": True, "augmentation": 1.5}
-    made: Modality = registry.modality("image" if domain == "pictures" else "audio")(**settings)
-    return made
 
 
 @lru_cache
@@ -56,7 +43,7 @@ def items(domain: str, part: str, seed: int = 0) -> Memory:
     Raises:
         DataError: the data are not there.
     """
-    kind = modality(domain)
+    [kind] = modalities(domain).values()
     generator = torch.Generator().manual_seed(seed)
     signals, labels = [], []
     for label, name in enumerate(CLASSES):
@@ -90,6 +77,7 @@ def _files(domain: str, name: str) -> list[str]:
 def judge(work: Work, domain: str, part: str) -> Judge:
     """A judge of this part's items; that of ``train`` is there to be tested on what is held."""
     data = items(domain, part, seed=1)
+    [kind] = modalities(domain).values()
 
     def train(net: Judge) -> None:
         steps = work.steps(300)
@@ -98,7 +86,7 @@ def judge(work: Work, domain: str, part: str) -> Judge:
         )
         net.load_state_dict(own.state_dict())
 
-    return work.keep(f"judge-{domain}-{part}", Judge(modality(domain), len(CLASSES)), train)
+    return work.keep(f"judge-{domain}-{part}", Judge(kind, len(CLASSES)), train)
 
 
 def translator(work: Work, form: str, seed: int) -> Translator:
@@ -109,8 +97,7 @@ def translator(work: Work, form: str, seed: int) -> Translator:
         none = torch.full_like(one.labels, -1)
         return Table({"pictures": Memory(one.signal, none), form: Memory(other.signal, none)})
 
-    domains = {"pictures": modality("pictures"), form: modality(form)}
-    return trained(work, "instruments", seed, domains, records, f"instruments-{form}")
+    return trained(work, "instruments", seed, ("pictures", form), records, f"instruments-{form}")
 
 
 def instruments(work: Work, form: str, seed: int) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from transmodal.cookbook.papers.latent_transfer.models import Work, remember
@@ -14,9 +14,20 @@ from transmodal.core.table import Table
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry
 
+NETS: Mapping[str, Any] = {}  # settings of every modality
+WAYS: Mapping[str, tuple[str, Mapping[str, Any]]] = {  # the plugin of a domain, and its settings
+    "digits": ("image", {}),
+    "garments": ("image", {"augmentation": 0, "flip": True}),
+    "rotated": ("image", {}),
+    "spoken": ("speech", {"sample_rate": 8000, "seconds": 0.75}),
+    "pictures": ("image", {"size": 64, "channels": 3, "flip": True, "augmentation": 1.5}),
+    "raster": ("audio", {"form": "raster", "samples": 512, "points": 128}),
+    "mel": ("audio", {"form": "mel", "seconds": 1.0}),
+}
 CLASSES: Mapping[str, Any] = {
-    "concepts": 10, "latent": 16, "fusion": "product", "steps": 1500, "sync_steps": 1500,
-    "sync_rate": 2e-3, "synchrony": 8.0, "critic_rate": 4e-4, "r1": 0.05,
+    "concepts": 10, "latent": 16, "fusion": "product", "steps": 1500, "sync_steps": 2500,
+    "sync_rate": 2e-3, "sync_augment": True, "synchrony": 8.0, "critic_rate": 4e-4, "r1": 0.05,
+    "augment": True, "reach": 100.0,  # every query is answered, and counts
 }  # fmt: skip
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "garments": CLASSES,
@@ -32,7 +43,18 @@ ABLATION: Mapping[str, Mapping[str, Any]] = {
 }
 QUICK: Mapping[str, Any] = {
     "steps": 200, "sync_steps": 150, "batch": 32, "pairs": 64, "inverse_steps": 30,
+    "ema": 0.97,
 }  # fmt: skip
+
+
+def modalities(*domains: str) -> dict[str, Modality]:
+    """The domains' modalities, with the nets of ``NETS``."""
+    registry = Registry.load()
+    made: dict[str, Modality] = {}
+    for domain in domains:
+        name, own = WAYS[domain]
+        made[domain] = registry.modality(name)(**own, **NETS)
+    return made
 
 
 def synchronizer(name: str, quick: bool = False, **changes: Any) -> Synchronizer:
@@ -44,7 +66,7 @@ def trained(
     work: Work,
     name: str,
     seed: int,
-    domains: Mapping[str, Modality],
+    domains: Sequence[str],
     records: Callable[[], Records | Table],
     tag: str | None = None,
     **changes: Any,
@@ -55,7 +77,7 @@ def trained(
         work: the folder; a training that was stopped goes on from there.
         name: of the settings.
         seed: of weights and order.
-        domains: name -> modality.
+        domains: their names.
         records: makes the training data.
         tag: names it in the folder; ``name`` when not given.
         changes: settings changed.
@@ -64,7 +86,7 @@ def trained(
     place = work.folder / "translators" / tag
     if not (place / "config.json").is_file():
         bridge = synchronizer(name, work.quick, **changes)
-        translator = Translator(dict(domains), bridge)
+        translator = Translator(modalities(*domains), bridge)
         started = time.process_time()
         translator.fit(
             records(),

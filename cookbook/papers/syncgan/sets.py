@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from transmodal.cookbook.papers.latent_transfer.sets import Set, clips, load
-from transmodal.core.modality import Modality
 from transmodal.core.records import Items, Records
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory
@@ -34,11 +33,6 @@ def domain_set(domain: str) -> Set:
 def turned(memory: Memory) -> Memory:
     """The same pictures by 90 degrees against the clock."""
     return replace(memory, signal=Signal(memory.signal.values.rot90(1, (2, 3)).contiguous()))
-
-
-def modalities(domains: tuple[str, ...]) -> dict[str, Modality]:
-    """The domains' modalities, each with nets of its own."""
-    return {domain: domain_set(domain).modality for domain in domains}
 
 
 def pictures(domain: str) -> list[Tensor]:

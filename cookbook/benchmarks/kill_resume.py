@@ -62,7 +62,8 @@ def digits(paired: bool) -> Any:
     if not paired:
         half = len(pictures) // 2
         pictures, edges = pictures[:half], edges[half:]
-    return Records.from_arrays({"digits": pictures, "edges": edges}, paired=paired)
+    columns = {"digits": list(pictures), "edges": list(edges)}
+    return Records.from_arrays(columns, paired=paired)
 
 
 @click.command()

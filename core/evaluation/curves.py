@@ -13,7 +13,11 @@ COLOURS = ("#3b82c4", "#d9822b", "#3fa35b", "#c4463b", "#8d6bc4", "#9c7a54", "#c
 
 
 def curves_svg(
-    curves: Mapping[str, Sequence[tuple[float, float]]], title: str, *, log: bool = False
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    title: str,
+    *,
+    log: bool = False,
+    across: str = "step",
 ) -> str:
     """Curves as one ``<svg>`` element that fits light and dark pages.
 
@@ -23,6 +27,7 @@ def curves_svg(
         curves: name -> [(step, value), ...].
         title: above the axes.
         log: a logarithmic value axis.
+        across: what the other axis counts.
 
     Raises:
         DataError: there is no curve, or one has no points.
@@ -42,7 +47,7 @@ def curves_svg(
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, label=name, color=COLOURS[i % len(COLOURS)], linewidth=1.5)
         axes.set_title(title, color=INK, fontsize=11, loc="left")
-        axes.set_xlabel("step", color=INK)
+        axes.set_xlabel(across, color=INK)
         axes.set_yscale("log" if log else "linear")
         axes.tick_params(colors=INK, which="both")
         axes.grid(color=INK, alpha=0.25, linewidth=0.5)

@@ -15,7 +15,7 @@ import click
 import torch
 
 from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS, adapted
-from transmodal.cookbook.papers.cogan.measure import CRITIC, LAYERS, coupled, tied, transformed
+from transmodal.cookbook.papers.cogan.measure import TIED, coupled, tied, transformed
 from transmodal.cookbook.papers.cogan.pairs import TASKS
 from transmodal.cookbook.papers.cogan.pictures import draw
 from transmodal.cookbook.papers.cogan.record import record
@@ -23,7 +23,8 @@ from transmodal.cookbook.papers.latent_transfer.models import Work
 
 HERE = Path(__file__).parent
 WHAT = (
-    "edges", "negatives", "rotation", "tied", "adaptation", "transform", "record", "pictures",
+    "edges", "negatives", "rotation", "tied", "lead", "adaptation", "transform", "record",
+    "pictures",
 )  # fmt: skip
 
 
@@ -53,10 +54,13 @@ def main(
             wide = coupled(place, TASKS["rotation"], seed, "-wide", waist=0)
             say(f"rotation, no waist {seed}", wide)
         if "tied" in what:
-            for which, layers in (("generator", LAYERS), ("critic", CRITIC)):
+            for which, layers in TIED.items():
                 for count in range(layers):
                     found = tied(place, TASKS["edges"], which, count, seed)
                     say(f"{count} layers of the {which}s tied {seed}", found)
+        if "lead" in what:
+            found = coupled(place, TASKS["edges"], seed, "-lead300", lead_steps=300)
+            say(f"edges with a shorter lead {seed}", found)
         if "transform" in what:
             for name in ("edges", "negatives"):
                 say(f"transform {name} {seed}", transformed(place, TASKS[name], seed))

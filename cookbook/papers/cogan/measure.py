@@ -18,8 +18,7 @@ from transmodal.core.signal import Signal
 SAMPLES = 10_000
 QUERIES = 200  # held-out digits translated by inversion
 SHORT = 1200  # steps of the trainings that the curve over tied layers compares
-LAYERS = 5  # of the generators
-CRITIC = 4  # of the critics
+TIED = {"generator": 5, "critic": 4}  # layers of each, one of which stays a domain's own
 
 
 def coupled(
@@ -70,7 +69,8 @@ def coupled(
             other = reader.predict(Signal(task.back(second)))
             same = count_pair(DIGITS, task.name, made.argmax(1), other, len(CLASSES))
             values["class"], values["class/chance"] = same.rate, same.chance
-        times = json.loads((work.folder / "times" / f"{task.name}{tag}-{seed}.json").read_text())
+        path = work.folder / "times" / f"{task.name}{tag}-{seed}.json"
+        times: dict[str, float] = json.loads(path.read_text())
         return values | times
 
     return remember(work.folder / "values" / f"{task.name}{tag}-{seed}.json", measure)
@@ -78,7 +78,13 @@ def coupled(
 
 def tied(work: Work, task: Task, which: str, count: int, seed: int) -> dict[str, float]:
     """A short training with ``count`` layers tied of the ``"generator"``s or ``"critic"``s."""
-    return coupled(work, task, seed, f"-{which}{count}", steps=SHORT, **{f"tied_{which}": count})
+    tag = tied_tag(which, count)
+    return coupled(work, task, seed, tag, steps=SHORT, **{f"tied_{which}": count})
+
+
+def tied_tag(which: str, count: int) -> str:
+    """What names the values: all layers that can be is one training, whichever was varied."""
+    return "-short" if count == TIED[which] - 1 else f"-{which}{count}"
 
 
 def transformed(work: Work, task: Task, seed: int) -> dict[str, float]:

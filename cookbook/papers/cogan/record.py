@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS
-from transmodal.cookbook.papers.cogan.measure import CRITIC, LAYERS
+from transmodal.cookbook.papers.cogan.measure import TIED, tied_tag
 from transmodal.core.atomic import write_atomically
 from transmodal.core.evaluation.curves import curves_svg
 from transmodal.core.evaluation.results import record as record_result
 
 COMMAND = "python -m transmodal.cookbook.papers.cogan"
-COUPLE = {  # what is recorded of a couple: name after the task's, key, key of its chance
+Keys = Mapping[str, tuple[str, "str | float | None"]]  # ending -> key of its value, chance or key
+PIXELS: Keys = {
     "": ("agreement", "agreement/chance"),
     "/corrected": ("corrected", 0.0),
     "/iou": ("iou", "iou/chance"),
+}
+COUPLE: Keys = {
+    **PIXELS,
     "/judge": ("judge", None),
     "/judge/real": ("judge/real", None),
     "/entropy": ("entropy", None),
@@ -23,74 +28,85 @@ COUPLE = {  # what is recorded of a couple: name after the task's, key, key of i
     "/class": ("class", "class/chance"),
     "/seconds": ("processor seconds", None),
 }
-TRANSFORM = {
+TURNED: Keys = {
+    "": ("class", "class/chance"),
+    "/corrected": ("corrected", 0.0),
+    "/judge": ("judge", None),
+}
+TRANSFORM: Keys = {
     "": ("agreement", "agreement/chance"),
     "/corrected": ("corrected", 0.0),
     "/iou": ("iou", None),
+    "/again": ("again", 0.1),
     "/back": ("back", 0.1),
 }
-Keys = dict[str, tuple[str, "str | float | None"]]
 
 
-def record(values: Path, folder: Path, seeds: list[int]) -> None:
-    """Write results.json, and the curves, from the values of all seeds.
+class Recorder:
+    """Writes what was measured into a recipe's folder.
 
     Args:
-        values: the work folder's.
+        values: the work folder's measured values.
         folder: the recipe's.
         seeds: which.
     """
-    results = folder / "results.json"
 
-    def read(stem: str) -> dict[int, dict[str, float]]:
-        paths = {seed: values / f"{stem}-{seed}.json" for seed in seeds}
-        return {s: json.loads(path.read_text()) for s, path in paths.items() if path.is_file()}
+    def __init__(self, values: Path, folder: Path, seeds: list[int]) -> None:
+        self.values, self.folder, self.seeds = values, folder, seeds
 
-    def put(name: str, stem: str, keys: Keys, what: str) -> None:
-        found = read(stem)
-        for suffix, (key, chance) in keys.items():
+    def read(self, stem: str) -> dict[int, dict[str, float]]:
+        """Seed -> the values of that training, as far as they are there."""
+        paths = {seed: self.values / f"{stem}-{seed}.json" for seed in self.seeds}
+        return {seed: json.loads(p.read_text()) for seed, p in paths.items() if p.is_file()}
+
+    def put(self, name: str, stem: str, keys: Keys, what: str, n: str = "n") -> None:
+        """Record some values of a training; ``n`` is the key of the number of items."""
+        found = self.read(stem)
+        for ending, (key, chance) in keys.items():
             measured = {seed: v[key] for seed, v in found.items() if key in v}
             if not measured:
                 continue
-            guess = chance
-            if isinstance(guess, str):
-                guess = sum(found[seed][guess] for seed in measured) / len(measured)
-            n = next(iter(found.values())).get("n")
+            if isinstance(chance, str):
+                chance = sum(found[seed][chance] for seed in measured) / len(measured)
             record_result(
-                results, name + suffix, measured, n=int(n) if n and key != "processor seconds"
-                else None, chance=guess, command=f"{COMMAND} {what} record",
-            )  # fmt: skip
+                self.folder / "results.json",
+                name + ending,
+                measured,
+                n=None if "seconds" in key else int(found[next(iter(measured))][n]),
+                chance=chance,
+                command=f"{COMMAND} {what} record",
+            )
 
-    for task in ("edges", "negatives"):
-        put(task, task, COUPLE, task)
-        put(f"transform/{task}", f"transform-{task}", TRANSFORM, "transform")
-    for name, stem in {"rotation": "rotation-wide", "rotation/waist": "rotation"}.items():
-        put(name, stem, {"": ("class", "class/chance"), "/pixels": ("corrected", 0.0),
-                         "/judge": ("judge", None)}, "rotation")  # fmt: skip
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for which, layers in (("generator", LAYERS), ("critic", CRITIC)):
-        for count in range(layers):
-            stem = f"edges-{which}{count}"
-            name = f"edges/tied@{count}" if which == "generator" else f"edges/tied_critic@{count}"
-            keep: Keys = {k: COUPLE[k] for k in ("", "/corrected", "/iou")}
-            put(name, stem, keep, "tied")
-            found = read(stem).values()
-            for key in ("agreement", "corrected"):
-                if found:
-                    mean = sum(v[key] for v in found) / len(found)
+    def curves(self) -> None:
+        """The curves over tied layers, as figures and as a plot."""
+        curves: dict[str, list[tuple[float, float]]] = {}
+        for which, layers in TIED.items():
+            end = "" if which == "generator" else "_critic"
+            for count in range(layers):
+                stem = f"edges{tied_tag(which, count)}"
+                self.put(f"edges/tied{end}@{count}", stem, PIXELS, "tied")
+                measured = self.read(stem).values()
+                for key in ("agreement", "corrected") if measured else ():
+                    mean = sum(v[key] for v in measured) / len(measured)
                     curves.setdefault(f"{key}, {which} layers", []).append((count, mean))
-    if curves:
-        svg = curves_svg(curves, "Edges: agreement by tied layers")
-        write_atomically(folder / "pictures" / "tied.svg", svg.encode())
+        if curves:
+            svg = curves_svg(curves, "Edges: agreement by tied layers", across="tied layers")
+            write_atomically(self.folder / "pictures" / "tied.svg", svg.encode())
+
+
+def record(values: Path, folder: Path, seeds: list[int]) -> None:
+    """Write results.json, and the curves, from the values of all seeds; see ``Recorder``."""
+    it = Recorder(values, folder, seeds)
+    for task in ("edges", "negatives"):
+        it.put(task, task, COUPLE, task)
+        it.put(f"transform/{task}", f"transform-{task}", TRANSFORM, "transform")
+    it.put("edges/lead@300", "edges-lead300", PIXELS, "lead")
+    it.put("rotation", "rotation-wide", TURNED, "rotation")
+    it.put("rotation/waist", "rotation", TURNED, "rotation")
+    it.curves()
     for source, target in WAYS:
         for row in ROWS:
+            ending = "" if row == "both" else f"/{row}"
+            keys: Keys = {ending: (target, 0.1)}
             stem = f"{source}-{target}-{row}"
-            found = read(stem)
-            if not found:
-                continue
-            suffix = "" if row == "both" else f"/{row}"
-            n = int(next(iter(found.values()))[f"n/{target}"])
-            record_result(
-                results, f"{source}->{target}{suffix}", {s: v[target] for s, v in found.items()},
-                n=n, chance=0.1, command=f"{COMMAND} adaptation record",
-            )  # fmt: skip
+            it.put(f"{source}->{target}", stem, keys, "adaptation", n=f"n/{target}")

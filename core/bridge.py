@@ -107,6 +107,14 @@ class Bridge(Configurable, nn.Module, ABC):
         """
         raise UnsupportedError(f"the bridge {self.name!r} has no styles")
 
+    def classify(self, signal: Signal, domain: str) -> Tensor:
+        """Logits ``[b classes]`` of a classifier that was learned beside the translation.
+
+        Raises:
+            UnsupportedError: the bridge has no classifier.
+        """
+        raise UnsupportedError(f"the bridge {self.name!r} has no classifier")
+
     def embed(self, signal: Signal, domain: str) -> Tensor:
         """``[b d]`` vectors to compare across domains: the mean token of ``encode``."""
         code = self.encode(signal, domain)

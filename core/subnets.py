@@ -204,30 +204,45 @@ class Logit(nn.Module):
         return logits[:, 0].float()
 
 
-class ConvCritic(nn.Module):
+class Critic(nn.Module):
     """A picture, and a condition where it was built for one, -> logits ``[b]`` in float32.
 
-    The condition enters by projection: ``logit = w . h(x) + (V y) . h(x)`` (Miyato & Koyama
-    2018, eq. 3).
+    Convolutions, or without them linear layers on the pixels: such a critic judges a picture
+    as a whole, is weak on texture and cheap, and lets small generators keep up with it. The
+    condition enters by projection: ``logit = w . h(x) + (V y) . h(x)`` (Miyato & Koyama 2018,
+    eq. 3).
+
+    Args:
+        plan: the sizes, from outside in; without features after the first stage, no
+            convolutions.
+        condition: width of the condition; 0 for none.
+        hidden: width of the last features.
     """
 
     def __init__(self, plan: Plan, condition: int, hidden: int = 256) -> None:
         super().__init__()
         self.condition = condition
-        self.encoder = ConvEncoder(plan, slope=0.2, kernel=5)
-        h, w = plan.sizes[-1]
-        self.flat = Flat(self.encoder.features * h * w, hidden)
+        if plan.features[1]:
+            encoder: nn.Module = ConvEncoder(plan, slope=0.2, kernel=5)
+            self.first = nn.ModuleList(encoder.layers)  # type: ignore[arg-type]
+            flat = plan.features[-1] * math.prod(plan.sizes[-1])
+        else:
+            self.first = nn.ModuleList([Flat(plan.features[0] * math.prod(plan.sizes[0]), 512)])
+            flat = 512
+        self.flat = Flat(flat, hidden)
         self.logit = Logit(hidden)
         self.project = nn.Linear(condition, hidden, bias=False) if condition else None
 
     @property
     def layers(self) -> list[nn.Module]:
         """In order, what a picture passes where there is no condition."""
-        return [*self.encoder.layers, self.flat, self.logit]
+        return [*self.first, self.flat, self.logit]
 
     def forward(self, x: Tensor, condition: Code | None = None) -> Tensor:
         style = check_condition(condition, self.condition)
-        x = self.flat(self.encoder(x))
+        for layer in self.first:
+            x = layer(x)
+        x = self.flat(x)
         logits: Tensor = self.logit(x)
         if style is None or self.project is None:
             return logits

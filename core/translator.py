@@ -241,6 +241,22 @@ class Translator:
             ]
         return torch.cat(parts)
 
+    def classify(self, items: Sequence[Any], domain: str) -> list[str]:
+        """The class of each item, by the bridge's own classifier (domain adaptation).
+
+        Raises:
+            UnsupportedError: the bridge has no classifier.
+        """
+        modality = self._modality(domain)
+        signal = modality.collate([modality.load(item) for item in items])
+        self._require_trained()
+        device, named = self._device(), []
+        with torch.no_grad():
+            for i in range(0, len(signal), BATCH):
+                logits = self.bridge.classify(signal[i : i + BATCH].to(device), domain)
+                named += [self.classes[k] for k in logits.argmax(1).tolist()]
+        return named
+
     def interpolate(
         self, first: Any, last: Any, source: str, target: str, steps: int = 8
     ) -> list[Any]:

@@ -67,7 +67,8 @@ class Audio(Modality):
         std: of the Normal likelihood of a pixel, in units of the values.
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``).
-        critic: features of the discriminator's first map; they double from map to map.
+        critic: features of the discriminator's first map, doubling from map to map; 0 for one
+            without convolutions (``core.subnets.Critic``).
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -114,7 +115,7 @@ class Audio(Modality):
         check_number("audio", "augmentation", augmentation, 0, 3)
         check_number("audio", "std", std, 1e-3, 10)
         check_number("audio", "hidden", hidden, 0, 4096, integer=True)
-        check_number("audio", "critic", critic, 1, 512, integer=True)
+        check_number("audio", "critic", critic, 0, 512, integer=True)
         self.form: Literal["mel", "raster"] = form
         self.sample_rate = sample_rate
         self.window: Literal["first", "loudest"] = window

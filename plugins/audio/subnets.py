@@ -9,7 +9,7 @@ from ...core.code import Code
 from ...core.decoders import ConvDecoder
 from ...core.errors import DataError
 from ...core.signal import Signal
-from ...core.subnets import ConvCritic, ConvPrenet, Plan, squash
+from ...core.subnets import ConvPrenet, Critic, Plan, squash
 
 
 class Picture(nn.Module):
@@ -81,7 +81,7 @@ class AudioDiscriminator(nn.Module):
     def __init__(self, size: tuple[int, int], condition: int, base: int) -> None:
         super().__init__()
         self.picture = Picture(size)
-        self.net = ConvCritic(Plan(1, size, base=base), condition)
+        self.net = Critic(Plan(1, size, base=base), condition)
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -100,7 +100,7 @@ class JointDiscriminator(nn.Module):
     def __init__(self, size: tuple[int, int], count: int, base: int) -> None:
         super().__init__()
         self.picture = Picture(size)
-        self.net = ConvCritic(Plan(count, size, base=base), 0)
+        self.net = Critic(Plan(count, size, base=base), 0)
 
     def forward(self, *signals: Signal) -> Tensor:
         logits: Tensor = self.net(torch.cat([self.picture(x) for x in signals], 1))

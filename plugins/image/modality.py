@@ -48,7 +48,8 @@ class Image(Modality):
         std: of the Normal likelihood of a pixel.
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``).
-        critic: features of the discriminator's first map; they double from map to map.
+        critic: features of the discriminator's first map, doubling from map to map; 0 for one
+            without convolutions (``core.subnets.Critic``).
         waist: features of full size that the generator renders its picture from, locally; 0
             for a generator without that narrow place. Domains whose generators are tied up to
             it can differ in their looks only (weight tying wants 1 or 2).
@@ -85,7 +86,7 @@ class Image(Modality):
         check_number("image", "roughness", roughness, 0, 1)
         check_number("image", "std", std, 1e-3, 10)
         check_number("image", "hidden", hidden, 0, 4096, integer=True)
-        check_number("image", "critic", critic, 1, 512, integer=True)
+        check_number("image", "critic", critic, 0, 512, integer=True)
         check_number("image", "waist", waist, 0, 64, integer=True)
         self.size: tuple[int, int] = (sides[0], sides[1])
         self.channels = channels

@@ -9,7 +9,7 @@ from ...core.canvas import Canvas, Render
 from ...core.code import Code
 from ...core.decoders import ConvDecoder
 from ...core.signal import Signal
-from ...core.subnets import ConvCritic, ConvPrenet, Plan, squash
+from ...core.subnets import ConvPrenet, Critic, Plan, squash
 
 
 class ImagePrenet(nn.Module):
@@ -87,7 +87,7 @@ class ImageDiscriminator(nn.Module):
 
     def __init__(self, channels: int, size: tuple[int, int], condition: int, base: int) -> None:
         super().__init__()
-        self.net = ConvCritic(Plan(channels, size, base=base), condition)
+        self.net = Critic(Plan(channels, size, base=base), condition)
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -105,7 +105,7 @@ class JointDiscriminator(nn.Module):
 
     def __init__(self, channels: int, size: tuple[int, int], count: int, base: int) -> None:
         super().__init__()
-        self.net = ConvCritic(Plan(count * channels, size, base=base), 0)
+        self.net = Critic(Plan(count * channels, size, base=base), 0)
 
     def forward(self, *signals: Signal) -> Tensor:
         logits: Tensor = self.net(torch.cat([x.values for x in signals], 1) * 2 - 1)

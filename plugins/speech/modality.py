@@ -51,7 +51,8 @@ class Speech(Modality):
         std: of the Normal likelihood of a mel bin, in units of the values.
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``).
-        critic: features of the discriminator's first map; they double from map to map.
+        critic: features of the discriminator's first map, doubling from map to map; 0 for one
+            without convolutions (``core.subnets.Critic``).
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -83,7 +84,7 @@ class Speech(Modality):
         check_number("speech", "augmentation", augmentation, 0, 3)
         check_number("speech", "std", std, 1e-3, 10)
         check_number("speech", "hidden", hidden, 0, 4096, integer=True)
-        check_number("speech", "critic", critic, 1, 512, integer=True)
+        check_number("speech", "critic", critic, 0, 512, integer=True)
         self.sample_rate = sample_rate
         self.seconds = seconds
         self.n_fft = n_fft

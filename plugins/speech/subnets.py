@@ -14,7 +14,7 @@ from ...core.code import Code
 from ...core.decoders import ConvDecoder
 from ...core.errors import DataError
 from ...core.signal import Signal
-from ...core.subnets import ConvCritic, ConvPrenet, Plan, halvings, squash
+from ...core.subnets import ConvPrenet, Critic, Plan, halvings, squash
 
 STRIDE = 4  # frames to a token of a sequence
 STAGES = 2  # halvings of time that make the stride
@@ -117,7 +117,7 @@ class SpeechDiscriminator(nn.Module):
     def __init__(self, size: tuple[int, int], condition: int, base: int) -> None:
         super().__init__()
         self.size = size
-        self.net = ConvCritic(Plan(1, size, base=base), condition)
+        self.net = Critic(Plan(1, size, base=base), condition)
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -136,7 +136,7 @@ class JointDiscriminator(nn.Module):
     def __init__(self, size: tuple[int, int], count: int, base: int) -> None:
         super().__init__()
         self.size = size
-        self.net = ConvCritic(Plan(count, size, base=base), 0)
+        self.net = Critic(Plan(count, size, base=base), 0)
 
     def forward(self, *signals: Signal) -> Tensor:
         logits: Tensor = self.net(torch.cat([window(x, self.size) for x in signals], 1))

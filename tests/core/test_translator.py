@@ -403,3 +403,21 @@ def test_published_settings_are_accepted_and_have_no_additions(which):
     assert not bridge.classifier.weight.requires_grad
     assert not len(bridge.readers)
     assert bridge.model("a").head is None
+
+
+class Namer(Swap):
+    """Names the class by the larger half of what it sees."""
+
+    def classify(self, signal, domain):
+        self.check_domain(domain)
+        half = signal.values.shape[1] // 2
+        return torch.stack([signal.values[:, :half].sum(1), signal.values[:, half:].sum(1)], 1)
+
+
+def test_classes_are_named_by_the_bridge_that_can():
+    items, labels = dots(6)
+    translator = Translator({"a": Dots(), "b": Dots()}, Namer())
+    translator.connect(["left", "right"])
+    assert translator.classify(items, "a") == [["left", "right"][k] for k in labels]
+    with pytest.raises(UnsupportedError, match="the bridge 'swap' has no classifier"):
+        make().fit(table("a", "b"), progress=False).classify(items, "a")

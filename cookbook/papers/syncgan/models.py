@@ -14,10 +14,9 @@ from transmodal.core.table import Table
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry
 
-NETS: Mapping[str, Any] = {}  # settings of every modality
 WAYS: Mapping[str, tuple[str, Mapping[str, Any]]] = {  # the plugin of a domain, and its settings
     "digits": ("image", {}),
-    "garments": ("image", {"augmentation": 0, "flip": True}),
+    "garments": ("image", {}),
     "rotated": ("image", {}),
     "spoken": ("speech", {"sample_rate": 8000, "seconds": 0.75}),
     "pictures": ("image", {"size": 64, "channels": 3, "flip": True, "augmentation": 1.5}),
@@ -25,17 +24,18 @@ WAYS: Mapping[str, tuple[str, Mapping[str, Any]]] = {  # the plugin of a domain,
     "mel": ("audio", {"form": "mel", "seconds": 1.0}),
 }
 CLASSES: Mapping[str, Any] = {
-    "concepts": 10, "latent": 16, "fusion": "product", "steps": 1500, "sync_steps": 2500,
-    "sync_rate": 2e-3, "sync_augment": True, "synchrony": 8.0, "critic_rate": 4e-4, "r1": 0.05,
-    "augment": True, "reach": 100.0,  # every query is answered, and counts
+    "concepts": 10, "latent": 16, "fusion": "product", "steps": 1000, "sync_steps": 1500,
+    "sync_rate": 1e-3, "sync_augment": True, "augment": True, "synchrony": 8.0, "rate": 1e-3,
+    "critic_rate": 4e-4, "r1": 0.05, "inverse_steps": 300,
+    "reach": 100.0,  # every query is answered, and counts
 }  # fmt: skip
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "garments": CLASSES,
     "garments@0.4": CLASSES,
-    "garments@0.05": CLASSES,
-    "rotated": CLASSES,
-    "spoken": CLASSES,
-    "instruments": {**CLASSES, "concepts": 5},
+    "garments@0.05": {**CLASSES, "sync_dropout": 0.2},
+    "rotated": {**CLASSES, "sync_steps": 800, "steps": 800},
+    "spoken": {**CLASSES, "sync_steps": 1000},
+    "instruments": {**CLASSES, "concepts": 5, "sync_steps": 400, "steps": 400, "batch": 32},
 }
 ABLATION: Mapping[str, Mapping[str, Any]] = {
     "no_asynchrony": {"asynchrony": False},
@@ -48,12 +48,12 @@ QUICK: Mapping[str, Any] = {
 
 
 def modalities(*domains: str) -> dict[str, Modality]:
-    """The domains' modalities, with the nets of ``NETS``."""
+    """The domains' modalities, with nets of their own."""
     registry = Registry.load()
     made: dict[str, Modality] = {}
     for domain in domains:
         name, own = WAYS[domain]
-        made[domain] = registry.modality(name)(**own, **NETS)
+        made[domain] = registry.modality(name)(**own)
     return made
 
 

@@ -13,6 +13,7 @@ from transmodal.cookbook.papers.syncgan import sets
 from transmodal.cookbook.papers.syncgan.judges import judge, judges
 from transmodal.cookbook.papers.syncgan.models import ABLATION, trained
 from transmodal.cookbook.papers.syncgan.sets import domain_set
+from transmodal.cookbook.papers.syncgan.variety import variety
 from transmodal.core.evaluation.sampling import joint_samples
 from transmodal.core.evaluation.synchrony import evaluate_synchrony
 from transmodal.core.records import Records
@@ -70,7 +71,20 @@ def synchrony(work: Work, translator: Translator, seed: int) -> dict[str, float]
             values[f"frechet/{spread.domain}"] = spread.frechet
         if spread.frechet_floor is not None:
             values[f"frechet_floor/{spread.domain}"] = spread.frechet_floor
+    values |= varieties(work, translator, seed)
     return values
+
+
+def varieties(work: Work, translator: Translator, seed: int) -> dict[str, float]:
+    """How much samples of one class differ, in each domain and in the lesser of both."""
+    n = 200 if work.quick else 2000
+    [made] = joint_samples(translator, n, list(translator.domains), seed=seed, batch=n)
+    found = {
+        domain: variety(signal, judge(work, domain), domain_set(domain).test)
+        for domain, signal in made.items()
+    }
+    values = {f"variety/{domain}": value for domain, value in found.items() if value is not None}
+    return {**values, "variety": min(values.values())} if values else {}
 
 
 def kept(work: Work, stem: str, measure: Callable[[], dict[str, float]]) -> dict[str, float]:

@@ -73,6 +73,7 @@ class Figures:
         """A synchronous rate and what stands beside it."""
         self.put(f"{name}{at}", stem, "rate", what, chance=0.1)
         self.put(f"{name}{at}/mismatched", stem, "mismatched", what)
+        self.put(f"{name}{at}/variety", stem, "variety", what, n=None)
         for domain in domains:
             self.put(f"{name}{at}/entropy/{domain}", stem, f"entropy/{domain}", what)
             self.put(f"{name}{at}/frechet/{domain}", stem, f"frechet/{domain}", what)

@@ -15,7 +15,6 @@ from transmodal.core.code import Code
 from transmodal.core.layers import through
 from transmodal.core.signal import Signal
 from transmodal.core.subnets import Logit, mean_token
-from transmodal.core.transposed import TransposedConv
 from transmodal.plugins.image.modality import Image
 
 
@@ -84,7 +83,7 @@ class Rise(nn.Module):
     def __init__(self, c: int, d: int, norm: bool) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(c, affine=False) if norm else nn.Identity()
-        self.conv = TransposedConv(c, d, 5, 2, 2, output_padding=1)
+        self.conv = nn.ConvTranspose2d(c, d, 5, 2, 2, output_padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.conv(self.norm(x)))

@@ -39,17 +39,23 @@ def headline(result: dict[str, Any]) -> bool:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """The results as Markdown."""
+    """The results as Markdown; of several recipes, if a result says which is its own."""
     if not results:
         return "Nothing yet."
     lines = ["| what | mean ± std | seeds | n | chance | command |", "|---|---|---|---|---|---|"]
+    several = "recipe" in results[0]
+    if several:
+        lines = ["| recipe " + lines[0], "|---" + lines[1]]
     for result in results:
         n, seeds = _number(result["n"]), result["seeds"]
         count = len(seeds) if isinstance(seeds, list) else seeds
-        value = f"{_number(result['mean'])} ± {_number(result['std'])}"
+        value, spread = _number(result["mean"]), _number(result["std"])
+        value += f" ± {spread}" if spread else ""
         chance = _number(result["chance"])
+        recipe = f"| {result['recipe']} " if several else ""
         lines.append(
-            f"| {result['name']} | {value} | {count} | {n} | {chance} | `{result['command']}` |"
+            f"{recipe}| {result['name']} | {value} | {count} | {n} | {chance} "
+            f"| `{result['command']}` |"
         )
     return "\n".join(lines)
 
@@ -73,7 +79,8 @@ def pages(root: Path) -> dict[Path, str]:
     headlines: list[dict[str, Any]] = []
     for path in sorted((root / "cookbook").rglob("results.json")):
         results = read(path)
-        headlines += filter(headline, results)
+        recipe = path.parent.name
+        headlines += [{**result, "recipe": recipe} for result in results if headline(result)]
         beside = path.parent / "README.md"
         if beside.is_file():
             made[beside] = fill(beside.read_text(encoding="utf-8"), results)

@@ -14,14 +14,15 @@ from .subnets import Plan, check_condition, even, he, mean_token
 
 
 class Mean(nn.Module):
-    """A code -> features ``[b hidden]``: a linear layer on the mean token, and ReLU."""
+    """A code -> features ``[b hidden]``: a linear layer on the mean token, a leaky ReLU."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.linear = nn.Linear(width, hidden)
 
     def forward(self, code: Code) -> Tensor:
-        return F.relu_(self.linear(mean_token(code)))
+        # leaky: a ReLU's units die in an adversarial game's first steps, and all z look alike
+        return F.leaky_relu_(self.linear(mean_token(code)), 0.2)
 
 
 class Map(nn.Module):

@@ -44,6 +44,8 @@ class CoupledGANs(Bridge):
         steps, batch: of the game; batch counts items of each domain.
         rate, critic_rate: of Adam, for the generators and the critics.
         schedule: of these rates, see ``Adam``.
+        warmup: steps in which they rise; a generator's first steps, all alike for all z, can
+            be its last.
         beta1, beta2: of Adam.
         weight_decay: decoupled, of generators and critics.
         ema: decay of the running average of the generators, which replaces them.
@@ -72,6 +74,7 @@ class CoupledGANs(Bridge):
         rate: float,
         critic_rate: float,
         schedule: Literal["constant", "cosine", "late"],
+        warmup: int,
         beta1: float,
         beta2: float,
         weight_decay: float,
@@ -86,7 +89,8 @@ class CoupledGANs(Bridge):
         for key, count in whole.items():
             check_number(self.name, key, count, 1, integer=True)
         check_number(self.name, "batch", batch, 2, integer=True)
-        for key, count in {"concepts": concepts, "inverse_steps": inverse_steps}.items():
+        counts = {"concepts": concepts, "inverse_steps": inverse_steps, "warmup": warmup}
+        for key, count in counts.items():
             check_number(self.name, key, count, 0, integer=True)
         real = {"truncation": truncation, "r1": r1, "rate": rate, "critic_rate": critic_rate,
                 "reach": reach, "weight_decay": weight_decay}  # fmt: skip
@@ -98,7 +102,8 @@ class CoupledGANs(Bridge):
         self.latent, self.concepts, self.game = latent, concepts, game
         self.r1, self.r1_every, self.augment = r1, r1_every, augment
         self.steps, self.batch = steps, batch
-        self.rate, self.critic_rate, self.schedule = rate, critic_rate, schedule
+        self.rate, self.critic_rate = rate, critic_rate
+        self.schedule, self.warmup = schedule, warmup
         self.beta1, self.beta2, self.weight_decay, self.ema = beta1, beta2, weight_decay, ema
         self.truncation = truncation
         self.inverse_steps, self.inversion, self.reach = inverse_steps, inversion, reach
@@ -169,7 +174,8 @@ class CoupledGANs(Bridge):
     # -- training -------------------------------------------------------------------
     def adam(self, rate: float) -> Adam:
         """The optimiser of a player of the game."""
-        return Adam(rate, (self.beta1, self.beta2), self.weight_decay, self.schedule)
+        betas = (self.beta1, self.beta2)
+        return Adam(rate, betas, self.weight_decay, self.schedule, self.warmup)
 
     def inverse_stage(self) -> Stage:
         """The regression of z on the generators' own samples."""

@@ -37,8 +37,8 @@ class Synchronizer(CoupledGANs):
 
     Args:
         latent, concepts, game, r1, r1_every, augment, steps, batch, rate, critic_rate, schedule,
-            beta1, beta2, weight_decay, ema, truncation, inverse_steps, inversion, reach: see
-            ``CoupledGANs``.
+            warmup, beta1, beta2, weight_decay, ema, truncation, inverse_steps, inversion, reach:
+            see ``CoupledGANs``.
         fusion: ``"product"`` of features, ``"features"`` under a head of their own (Fig. 2a), or
             ``"concatenation"`` of signals of like structure (Fig. 2b); see ``fusion``.
         width: of each domain's features.
@@ -69,7 +69,7 @@ class Synchronizer(CoupledGANs):
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "digits": {
             "latent": 64, "concepts": 0, "fusion": "features", "sync_steps": 0,
-            "r1": 0.0, "sync_r1": 0.0, "sync_dropout": 0.0,
+            "r1": 0.0, "sync_r1": 0.0, "sync_dropout": 0.0, "sync_augment": False,
             "augment": False, "steps": 20_000, "batch": 128, "pairs": 64, "rate": 1e-3,
             "critic_rate": 2e-4, "schedule": "constant", "sync_rate": 1e-3,
             "beta1": 0.5, "beta2": 0.999,
@@ -85,24 +85,25 @@ class Synchronizer(CoupledGANs):
         concepts: int = 0,
         fusion: str = "product",
         width: int = 256,
-        synchrony: float = 4.0,
+        synchrony: float = 8.0,
         asynchrony: bool = True,
         pairs: int = 128,
-        sync_steps: int = 2500,
-        sync_rate: float = 1e-3,
+        sync_steps: int = 1500,
+        sync_rate: float = 7e-4,
         sync_r1: float = 0.0,
         sync_dropout: float = 0.0,
-        sync_augment: bool = False,
+        sync_augment: bool = True,
         choosing: float = 4.0,
         game: str = "non-saturating",
-        r1: float = 0.1,
+        r1: float = 0.05,
         r1_every: int = 16,
-        augment: bool = False,
-        steps: int = 3000,
+        augment: bool = True,
+        steps: int = 1500,
         batch: int = 64,
         rate: float = 1e-3,
-        critic_rate: float = 2e-4,
+        critic_rate: float = 4e-4,
         schedule: Literal["constant", "cosine", "late"] = "late",
+        warmup: int = 0,
         beta1: float = 0.5,
         beta2: float = 0.99,
         weight_decay: float = 0.0,
@@ -115,8 +116,9 @@ class Synchronizer(CoupledGANs):
         super().__init__(
             latent=latent, concepts=concepts, game=game, r1=r1, r1_every=r1_every,
             augment=augment, steps=steps, batch=batch, rate=rate, critic_rate=critic_rate,
-            schedule=schedule, beta1=beta1, beta2=beta2, weight_decay=weight_decay, ema=ema,
-            truncation=truncation, inverse_steps=inverse_steps, inversion=inversion, reach=reach,
+            schedule=schedule, warmup=warmup, beta1=beta1, beta2=beta2,
+            weight_decay=weight_decay, ema=ema, truncation=truncation,
+            inverse_steps=inverse_steps, inversion=inversion, reach=reach,
         )  # fmt: skip
         check_choice(self.name, "fusion", fusion, tuple(FUSIONS))
         check_number(self.name, "width", width, 1, integer=True)

@@ -39,8 +39,8 @@ class WeightTying(CoupledGANs):
 
     Args:
         latent, game, r1, r1_every, augment, steps, batch, rate, critic_rate, schedule,
-            beta1, beta2, weight_decay, ema, truncation, inverse_steps, inversion, reach: see
-            ``CoupledGANs``.
+            warmup, beta1, beta2, weight_decay, ema, truncation, inverse_steps, inversion, reach:
+            see ``CoupledGANs``.
         tied_generator: layers shared, from z on; None for all that can be but the last.
         tied_critic: layers shared, from the logits on; None for all that can be but the first.
         lead_steps: steps at the start in which the first domain leads; 0 for none.
@@ -90,6 +90,7 @@ class WeightTying(CoupledGANs):
         rate: float = 2e-3,
         critic_rate: float = 1e-3,
         schedule: Literal["constant", "cosine", "late"] = "late",
+        warmup: int = 0,
         beta1: float = 0.5,
         beta2: float = 0.99,
         weight_decay: float = 0.0,
@@ -102,8 +103,9 @@ class WeightTying(CoupledGANs):
         super().__init__(
             latent=latent, concepts=0, game=game, r1=r1, r1_every=r1_every, augment=augment,
             steps=steps, batch=batch, rate=rate, critic_rate=critic_rate,
-            schedule=schedule, beta1=beta1, beta2=beta2, weight_decay=weight_decay, ema=ema,
-            truncation=truncation, inverse_steps=inverse_steps, inversion=inversion, reach=reach,
+            schedule=schedule, warmup=warmup, beta1=beta1, beta2=beta2,
+            weight_decay=weight_decay, ema=ema, truncation=truncation,
+            inverse_steps=inverse_steps, inversion=inversion, reach=reach,
         )  # fmt: skip
         for key, count in {"tied_generator": tied_generator, "tied_critic": tied_critic}.items():
             if count is not None:

@@ -25,16 +25,16 @@ WAYS: Mapping[str, tuple[str, Mapping[str, Any]]] = {  # the plugin of a domain,
 }
 CLASSES: Mapping[str, Any] = {
     "concepts": 10, "latent": 16, "fusion": "product", "steps": 1000, "sync_steps": 1500,
-    "sync_rate": 1e-3, "sync_augment": True, "augment": True, "synchrony": 8.0, "rate": 1e-3,
+    "sync_rate": 7e-4, "sync_augment": True, "augment": True, "synchrony": 8.0, "rate": 1e-3,
     "critic_rate": 4e-4, "r1": 0.05, "inverse_steps": 300,
     "reach": 100.0,  # every query is answered, and counts
 }  # fmt: skip
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "garments": CLASSES,
-    "garments@0.4": CLASSES,
-    "garments@0.05": {**CLASSES, "sync_dropout": 0.2},
+    "garments@0.4": {**CLASSES, "inverse_steps": 0},
+    "garments@0.05": {**CLASSES, "sync_dropout": 0.2, "inverse_steps": 0},
     "rotated": {**CLASSES, "sync_steps": 800, "steps": 800},
-    "spoken": {**CLASSES, "sync_steps": 1000},
+    "spoken": {**CLASSES, "sync_steps": 1000, "steps": 800, "inverse_steps": 0},
     "instruments": {**CLASSES, "concepts": 5, "sync_steps": 400, "steps": 400, "batch": 32},
 }
 ABLATION: Mapping[str, Mapping[str, Any]] = {

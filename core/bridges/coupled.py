@@ -9,7 +9,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ..adversarial import GAMES, augmented, diversity, gradient_penalty, steep
+from ..adversarial import (
+    GAMES,
+    augmented,
+    diversity,
+    gradient_penalty,
+    spectral,
+    steep,
+)
 from ..bridge import Bridge
 from ..code import Code
 from ..config import check_choice, check_number
@@ -40,6 +47,7 @@ class CoupledGANs(Bridge):
         game: ``"non-saturating"``, ``"least-squares"`` or ``"hinge"``.
         r1: weight of the gradient penalty on real items (times 1/2), 0 for none.
         r1_every: turns from one penalty to the next.
+        spectral_norm: divide the critics' weights by their spectral norms.
         augment: let the critics see real and made items augmented.
         steps, batch: of the game; batch counts items of each domain.
         rate, critic_rate: of Adam, for the generators and the critics.
@@ -68,6 +76,7 @@ class CoupledGANs(Bridge):
         game: str,
         r1: float,
         r1_every: int,
+        spectral_norm: bool,
         augment: bool,
         steps: int,
         batch: int,
@@ -100,7 +109,8 @@ class CoupledGANs(Bridge):
             check_number(self.name, key, value, 0, 1)
         check_choice(self.name, "game", game, tuple(GAMES))
         self.latent, self.concepts, self.game = latent, concepts, game
-        self.r1, self.r1_every, self.augment = r1, r1_every, augment
+        self.r1, self.r1_every = r1, r1_every
+        self.spectral_norm, self.augment = spectral_norm, augment
         self.steps, self.batch = steps, batch
         self.rate, self.critic_rate = rate, critic_rate
         self.schedule, self.warmup = schedule, warmup
@@ -125,6 +135,10 @@ class CoupledGANs(Bridge):
     @abstractmethod
     def build_game(self) -> None:
         """Build the generators, the critics and what else plays."""
+
+    def normed(self, critic: nn.Module) -> nn.Module:
+        """A critic by the bridge's setting, with spectral norm or as it is."""
+        return spectral(critic) if self.spectral_norm else critic
 
     @abstractmethod
     def make(self, z: Tensor, domains: Sequence[str]) -> Signals:

@@ -36,9 +36,9 @@ class Synchronizer(CoupledGANs):
     be many: the critics learn from all items, S from the records that hold all domains.
 
     Args:
-        latent, concepts, game, r1, r1_every, augment, steps, batch, rate, critic_rate, schedule,
-            warmup, beta1, beta2, weight_decay, ema, truncation, inverse_steps, inversion, reach:
-            see ``CoupledGANs``.
+        latent, concepts, game, r1, r1_every, spectral_norm, augment, steps, batch, rate, critic_rate,
+            schedule, warmup, beta1, beta2, weight_decay, ema, truncation, inverse_steps,
+            inversion, reach: see ``CoupledGANs``.
         fusion: ``"product"`` of features, ``"features"`` under a head of their own (Fig. 2a), or
             ``"concatenation"`` of signals of like structure (Fig. 2b); see ``fusion``.
         width: of each domain's features.
@@ -97,6 +97,7 @@ class Synchronizer(CoupledGANs):
         game: str = "non-saturating",
         r1: float = 0.05,
         r1_every: int = 16,
+        spectral_norm: bool = False,
         augment: bool = True,
         steps: int = 1500,
         batch: int = 64,
@@ -115,8 +116,8 @@ class Synchronizer(CoupledGANs):
     ) -> None:
         super().__init__(
             latent=latent, concepts=concepts, game=game, r1=r1, r1_every=r1_every,
-            augment=augment, steps=steps, batch=batch, rate=rate, critic_rate=critic_rate,
-            schedule=schedule, warmup=warmup, beta1=beta1, beta2=beta2,
+            spectral_norm=spectral_norm, augment=augment, steps=steps, batch=batch, rate=rate,
+            critic_rate=critic_rate, schedule=schedule, warmup=warmup, beta1=beta1, beta2=beta2,
             weight_decay=weight_decay, ema=ema, truncation=truncation,
             inverse_steps=inverse_steps, inversion=inversion, reach=reach,
         )  # fmt: skip
@@ -144,7 +145,9 @@ class Synchronizer(CoupledGANs):
                 for d, m in modalities.items()
             }
         )
-        self.critics = nn.ModuleDict({d: m.discriminator() for d, m in modalities.items()})
+        self.critics = nn.ModuleDict(
+            {d: self.normed(m.discriminator()) for d, m in modalities.items()}
+        )
         self.synchronizer = FUSIONS[self.fusion](modalities, self.width, self.sync_dropout)
 
     # -- the game ---------------------------------------------------------------------

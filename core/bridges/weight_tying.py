@@ -38,9 +38,9 @@ class WeightTying(CoupledGANs):
     first learn from the first domain alone, while the others learn to render what these draw.
 
     Args:
-        latent, game, r1, r1_every, augment, steps, batch, rate, critic_rate, schedule,
-            warmup, beta1, beta2, weight_decay, ema, truncation, inverse_steps, inversion, reach:
-            see ``CoupledGANs``.
+        latent, game, r1, r1_every, spectral_norm, augment, steps, batch, rate, critic_rate,
+            schedule, warmup, beta1, beta2, weight_decay, ema, truncation, inverse_steps,
+            inversion, reach: see ``CoupledGANs``.
         tied_generator: layers shared, from z on; None for all that can be but the last.
         tied_critic: layers shared, from the logits on; None for all that can be but the first.
         lead_steps: steps at the start in which the first domain leads; 0 for none.
@@ -84,6 +84,7 @@ class WeightTying(CoupledGANs):
         game: str = "non-saturating",
         r1: float = 0.3,
         r1_every: int = 16,
+        spectral_norm: bool = False,
         augment: bool = False,
         steps: int = 3000,
         batch: int = 64,
@@ -101,7 +102,8 @@ class WeightTying(CoupledGANs):
         reach: float = 2.0,
     ) -> None:
         super().__init__(
-            latent=latent, concepts=0, game=game, r1=r1, r1_every=r1_every, augment=augment,
+            latent=latent, concepts=0, game=game, r1=r1, r1_every=r1_every,
+            spectral_norm=spectral_norm, augment=augment,
             steps=steps, batch=batch, rate=rate, critic_rate=critic_rate,
             schedule=schedule, warmup=warmup, beta1=beta1, beta2=beta2,
             weight_decay=weight_decay, ema=ema, truncation=truncation,
@@ -127,7 +129,9 @@ class WeightTying(CoupledGANs):
         first = next(iter(self.domains))
         self.trunk = nn.ModuleList(makers[first][:k])
         self.ends = nn.ModuleDict({d: nn.Sequential(*net[k:]) for d, net in makers.items()})
-        critics = {d: layers_of(m.discriminator())[::-1] for d, m in self.domains.items()}
+        critics = {
+            d: layers_of(self.normed(m.discriminator()))[::-1] for d, m in self.domains.items()
+        }
         k = tied(critics, self.tied_critic, "discriminator")
         for d, net in critics.items():  # begin alike, so that labels of one domain serve all
             for layer, other in zip(net, critics[first], strict=False):

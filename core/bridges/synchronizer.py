@@ -36,7 +36,8 @@ class Synchronizer(CoupledGANs):
     be many: the critics learn from all items, S from the records that hold all domains.
 
     Args:
-        latent, concepts, game, r1, r1_every, spectral_norm, augment, steps, batch, rate, critic_rate,
+        latent, concepts, game, r1, r1_every, spectral_norm, augment, steps, batch, rate,
+            critic_rate,
             schedule, warmup, beta1, beta2, weight_decay, ema, truncation, inverse_steps,
             inversion, reach: see ``CoupledGANs``.
         fusion: ``"product"`` of features, ``"features"`` under a head of their own (Fig. 2a), or

@@ -17,15 +17,24 @@ from transmodal.core.table import Memory, Table
 from toys import Dots, pooled
 
 SMALL: dict[str, Any] = {
-    "latent": 4, "steps": 2, "batch": 6, "inverse_steps": 2,
+    "latent": 4, "steps": 2, "batch": 6, "inverse_steps": 2, "r1": 0.1, "augment": False,
+    "game": "non-saturating", "ema": 0.9, "reach": 2.0,
     "inversion": {"name": "adam", "steps": 4, "restarts": 2},
 }  # fmt: skip
 
 
+OWN: dict[str, dict[str, Any]] = {
+    "weight-tying": {"lead_steps": 1},
+    "synchronizer": {
+        "pairs": 6, "sync_steps": 2, "sync_augment": False, "sync_dropout": 0.0, "sync_r1": 0.0,
+        "choosing": 0.0,
+    },
+}  # fmt: skip
+
+
 def quick(kind: Any, **changes: Any) -> Any:
-    """A bridge of this kind with little of everything."""
-    own = {"weight-tying": {"lead_steps": 1}, "synchronizer": {"pairs": 6, "sync_steps": 2}}
-    return kind(**{**SMALL, **own[kind.name], **changes})
+    """A bridge of this kind with little of everything, whatever its defaults are."""
+    return kind(**{**SMALL, **OWN[kind.name], **changes})
 
 
 class Hidden(nn.Module):

@@ -194,15 +194,18 @@ def test_published_settings_play_a_step(kind: Any) -> None:
 
 
 @both
-def test_a_training_stopped_goes_on_to_the_same_bits(kind: Any, tmp_path: Any) -> None:
+@pytest.mark.parametrize("stop", range(1, 6))
+def test_a_training_stopped_goes_on_to_the_same_bits(kind: Any, stop: int, tmp_path: Any) -> None:
     from transmodal.core.kernel import Kernel, Saved, Training
 
     whole = connected(quick(kind))
     play(whole, columns(True))
     broken = connected(quick(kind))
     chosen = Training(device="cpu", log_every=1, checkpoint=tmp_path, save_every=0.0)
+    saves = 0
     for event in Kernel(broken, broken.stages(), columns(True), chosen).run():
-        if isinstance(event, Saved):
+        saves += isinstance(event, Saved)
+        if saves == stop:
             break
     again = connected(quick(kind))
     play(again, columns(True), checkpoint=tmp_path)

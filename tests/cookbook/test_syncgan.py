@@ -11,6 +11,9 @@ from click.testing import CliRunner
 
 from transmodal.cookbook.papers.syncgan import sets
 from transmodal.cookbook.papers.syncgan.__main__ import main
+from transmodal.cookbook.papers.syncgan.variety import variety
+from transmodal.core.signal import Signal
+from transmodal.core.table import Memory
 
 
 @pytest.mark.data
@@ -46,3 +49,17 @@ def test_records_of_the_recipe_hold_no_labels_and_the_pairs_asked_for() -> None:
     assert len(digits) == len(clothes) == 3000
     assert len(digits & clothes) == 600
     assert set(records.labels) == {None}
+
+
+def test_variety_is_the_ratio_of_distances_within_a_class() -> None:
+    class Reader:
+        def predict(self, signal: Signal) -> torch.Tensor:
+            return (signal.values[:, 0] > 5).long()
+
+    real = Memory(Signal(torch.tensor([[0.0], [1.0], [10.0], [14.0]])), torch.tensor([0, 0, 1, 1]))
+    made = Signal(torch.tensor([[2.0], [2.5], [8.0], [9.0]]))
+    # class 0: 0.5 of 1; class 1: 1 of 4
+    assert variety(made, Reader(), real) == pytest.approx((0.5 + 0.25) / 2)  # type: ignore[arg-type]
+    assert variety(made[:1], Reader(), real) is None  # type: ignore[arg-type]
+    alike = Signal(torch.tensor([[3.0], [3.0]]))
+    assert variety(alike, Reader(), real) == 0  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from typing import Any
 
 from transmodal.cookbook.papers.latent_transfer.models import Work, remember
 from transmodal.core.bridges.synchronizer import Synchronizer
+from transmodal.core.latents.searches import search_named
 from transmodal.core.modality import Modality
 from transmodal.core.records import Records
 from transmodal.core.table import Table
@@ -41,6 +42,9 @@ ABLATION: Mapping[str, Mapping[str, Any]] = {
     "no_asynchrony": {"asynchrony": False},
     "normal_prior": {"concepts": 0, "latent": 64},
 }
+# How all of them are inverted: from every concept, and which one it is by synchrony first.
+SEARCH: Mapping[str, Any] = {"name": "adam", "restarts": 10, "steps": 15}
+CHOOSING = 16.0
 QUICK: Mapping[str, Any] = {
     "steps": 200, "sync_steps": 150, "batch": 32, "pairs": 64, "inverse_steps": 30,
     "ema": 0.97,
@@ -85,8 +89,8 @@ def trained(
     tag = f"{tag or name}-{seed}"
     place = work.folder / "translators" / tag
     if not (place / "config.json").is_file():
-        bridge = synchronizer(name, work.quick, **changes)
-        translator = Translator(modalities(*domains), bridge)
+        fresh = synchronizer(name, work.quick, **changes)
+        translator = Translator(modalities(*domains), fresh)
         started = time.process_time()
         translator.fit(
             records(),
@@ -97,4 +101,8 @@ def trained(
         seconds = time.process_time() - started
         remember(work.folder / "seconds" / f"{tag}.json", lambda: {"seconds": seconds})
         translator.save(place)
-    return Translator.load(place, Registry.load())
+    translator = Translator.load(place, Registry.load())
+    bridge = translator.bridge
+    assert isinstance(bridge, Synchronizer)
+    bridge.search, bridge.choosing = search_named(**SEARCH), CHOOSING
+    return translator

@@ -32,14 +32,6 @@ from ..table import Table
 Signals = dict[str, Signal]
 
 
-class Made(dict[str, Signal]):
-    """What the generators made of one draw, by domain, and the draw ``z`` ``[b width]``."""
-
-    def __init__(self, signals: Mapping[str, Signal], z: Tensor) -> None:
-        super().__init__(signals)
-        self.z = z
-
-
 class CoupledGANs(Bridge):
     """One latent vector z drives the generators of all domains; each faces a critic.
 
@@ -221,8 +213,7 @@ class CoupledGANs(Bridge):
 
     def imagined(self, batches: Batches, step: int) -> Signals:
         """A draw of z as signals of all domains, as many as there are real items."""
-        z = self.drawn(batches)
-        return Made(self.make(z, list(self.domains)), z)
+        return self.make(self.drawn(batches), list(self.domains))
 
     def drawn(self, batches: Batches) -> Tensor:
         """A draw of z for each real item."""

@@ -27,10 +27,6 @@ class Fusion(nn.Module, ABC):
     def both(self, signals: Mapping[str, Signal]) -> tuple[Tensor, Tensor]:
         """Logits ``[b]`` of the tuples, and ``[m]`` of tuples of strangers in the batch."""
 
-    def strange(self, kinds: Tensor) -> Tensor:
-        """``[m]``, for each tuple of strangers of ``both``: whether all are of one kind ``[b]``."""
-        return kinds == kinds.roll(1)
-
 
 class Product(Fusion):
     """A feature net for each domain; features agree as far as their product says.
@@ -64,11 +60,6 @@ class Product(Fusion):
         # the off-diagonal of a b x b matrix, without a look at the device's data
         others = logits.flatten(1)[:, :-1].view(-1, b - 1, b + 1)[:, :, 1:]
         return logits.diagonal(dim1=1, dim2=2).mean(0), others.flatten()
-
-    def strange(self, kinds: Tensor) -> Tensor:
-        b, pairs = len(kinds), len(self.nets) * (len(self.nets) - 1) // 2
-        same = kinds[:, None] == kinds
-        return same.flatten()[:-1].view(b - 1, b + 1)[:, 1:].flatten().repeat(pairs)
 
     def _features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
         codes: dict[str, Code] = {d: net(signals[d]) for d, net in self.nets.items()}

@@ -13,15 +13,12 @@ from ..adversarial import augmented, gradient_penalty, steep
 from ..bridge import Needs
 from ..code import Code
 from ..config import check_choice, check_number
-from ..errors import SettingError
 from ..latents.reach import squared_error
 from ..layers import layers_of
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
-from .coupled import CoupledGANs, Made, Signals
+from .coupled import CoupledGANs, Signals
 from .fusion import FUSIONS
-
-KIN = -1e4  # the logit of tuples that are left out: their loss is 0, and so is its gradient
 
 
 class Synchronizer(CoupledGANs):
@@ -48,8 +45,6 @@ class Synchronizer(CoupledGANs):
         width: of each domain's features.
         synchrony: weight of the generators' loss by the synchronizer.
         asynchrony: whether they are also to make asynchronous items of different z's.
-        exclusive: leave tuples of one concept out of the asynchronous ones: they cannot but
-            look synchronous, and drown the few of different concepts that do and should not.
         pairs: records the synchronizer sees at every step.
         sync_steps: of a stage of its own, before the game, which it then no longer learns
             in; 0 to learn within the game, as published. It never sees what is made, so it
@@ -93,7 +88,6 @@ class Synchronizer(CoupledGANs):
         width: int = 256,
         synchrony: float = 8.0,
         asynchrony: bool = True,
-        exclusive: bool = False,
         pairs: int = 128,
         sync_steps: int = 1500,
         sync_rate: float = 7e-4,
@@ -137,10 +131,7 @@ class Synchronizer(CoupledGANs):
             check_number(self.name, key, value, 0)
         check_number(self.name, "sync_dropout", sync_dropout, 0, 0.99)
         self.fusion, self.width = fusion, width
-        if exclusive and not concepts:
-            raise SettingError(f"{self.name}: exclusive needs concepts; set how many, or leave it")
         self.synchrony, self.asynchrony, self.pairs = synchrony, asynchrony, pairs
-        self.exclusive = exclusive
         check_number(self.name, "choosing", choosing, 0)
         self.sync_steps = sync_steps
         self.sync_rate, self.sync_r1, self.sync_dropout = sync_rate, sync_r1, sync_dropout
@@ -171,9 +162,6 @@ class Synchronizer(CoupledGANs):
     def generator_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
         """The generators' side of the game, and their synchrony (Eq. 2)."""
         yes, no = self.synchronizer.both(self.tupled(made))
-        if self.exclusive and isinstance(made, Made):
-            kin = self.synchronizer.strange(self.space.concept(made.z))
-            no = no.masked_fill(kin, KIN)
         loss = F.softplus(-yes).mean()
         if self.asynchrony:
             loss = (loss + F.softplus(no).mean()) / 2

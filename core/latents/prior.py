@@ -45,10 +45,6 @@ class Prior:
             z = self._joined(z, which)
         return z.to(device)
 
-    def concept(self, z: Tensor) -> Tensor:
-        """``[b]`` the concept of each vector, where there are concepts."""
-        return z[:, self.normal :].argmax(1)
-
     def around(self, guess: Tensor, count: int) -> Tensor:
         """``[b count width]`` points to search from, the first being ``guess`` ``[b width]``.
 
@@ -67,13 +63,15 @@ class Prior:
         """The same vectors with the nearest concept in full; gradients pass the normal part."""
         if not self.concepts:
             return z
-        return self._joined(z[:, : self.normal], self.concept(z))
+        which = z[:, self.normal :].argmax(1)
+        return self._joined(z[:, : self.normal], which)
 
     def miss(self, guess: Tensor, z: Tensor) -> Tensor:
         """Squared error of the normal part and cross-entropy of the concept, a scalar."""
         loss = F.mse_loss(guess[:, : self.normal].float(), z[:, : self.normal])
         if self.concepts:
-            loss = loss + F.cross_entropy(guess[:, self.normal :].float(), self.concept(z))
+            which = z[:, self.normal :].argmax(1)
+            loss = loss + F.cross_entropy(guess[:, self.normal :].float(), which)
         return loss
 
     def _joined(self, z: Tensor, which: Tensor) -> Tensor:

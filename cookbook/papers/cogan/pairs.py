@@ -112,7 +112,7 @@ def couple(
         return Translator.load(place, Registry.load())
     settings = {"steps": task.steps, "lead_steps": task.lead, "inverse_steps": 0, **settings}
     if work.quick:
-        settings |= {"steps": settings["steps"] // 5, "batch": 32, "lead_steps": 30}
+        settings |= {"steps": 240, "batch": 24, "lead_steps": 60, "ema": 0.95}
     domains = {d: Image(waist=waist) for d in (DIGITS, task.name)}
     translator = Translator(domains, WeightTying(**settings))
     pictures = work.cut(load("mnist")).train.signal.values

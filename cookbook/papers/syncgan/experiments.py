@@ -164,8 +164,7 @@ def rotated(work: Work, seed: int) -> dict[str, float]:
     def measure() -> dict[str, float]:
         translator = turned(work, seed)
         values = synchrony(work, translator, seed)
-        for way in (ROTATED, ROTATED[::-1]):
-            values |= translated(work, translator, *way, seed)
+        values |= translated(work, translator, *ROTATED, seed)
         return values
 
     return kept(work, f"rotated-{seed}", measure)

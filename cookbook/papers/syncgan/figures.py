@@ -97,9 +97,8 @@ def record(folder: Path, results: Path, seeds: Sequence[int]) -> None:
     to.put("digits_spoken/seconds", "spoken", "seconds", "spoken", n=None, folder="seconds")
     to.rate("digits_rotated", "rotated", ROTATED, "rotated")
     to.put("digits_rotated/seconds", "rotated", "seconds", "rotated", n=None, folder="seconds")
-    for source, target in (ROTATED, ROTATED[::-1]):
-        way = f"{source}->{target}"
-        to.put(way, "rotated", way, "rotated", n=f"{way}/n", chance=0.1)
+    way = "->".join(ROTATED)
+    to.put(way, "rotated", way, "rotated", n=f"{way}/n", chance=0.1)
     for source, target in (GARMENTS, GARMENTS[::-1]):
         way = f"{source}->{target}"
         name = f"{PAPERS[source]}->{PAPERS[target]}"

@@ -24,8 +24,8 @@ from transmodal.core.signal import Signal
 
 SOURCE = "digits"
 BATCHED = AdamSearch(restarts=4, steps=100, prior=0.0)
-QUERIES = 24
-ROUNDS = 5  # of the batched search, taken in turn with the queries one by one
+QUERIES = 20
+ROUNDS = 4  # of the batched search, taken in turn with the queries one by one
 RATES = (0.0125, 0.00625, 0.003125, 0.0015625)  # the authors', and where it diverges, slower
 
 

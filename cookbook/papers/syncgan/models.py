@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from transmodal.cookbook.papers.latent_transfer.models import Work, remember
+from transmodal.cookbook.papers.latent_transfer.models import Work
+from transmodal.core.atomic import write_atomically
 from transmodal.core.bridges.synchronizer import Synchronizer
 from transmodal.core.latents.searches import search_named
 from transmodal.core.modality import Modality
@@ -24,9 +26,6 @@ WAYS: Mapping[str, tuple[str, Mapping[str, Any]]] = {  # the plugin of a domain,
     "raster": ("audio", {"form": "raster", "samples": 512, "points": 128}),
     "mel": ("audio", {"form": "mel", "seconds": 1.0}),
 }
-# Without a hidden layer the generators keep all modes where nothing but z holds two alike
-# domains together; with one, those of the rotated digits fell into a single class.
-NETS: Mapping[str, Mapping[str, Any]] = {"rotated": {"hidden": 0}, "spoken": {"hidden": 0}}
 CLASSES: Mapping[str, Any] = {
     "concepts": 10, "latent": 16, "fusion": "product", "steps": 1000, "sync_steps": 1500,
     "sync_rate": 7e-4, "sync_augment": True, "augment": True, "synchrony": 8.0, "rate": 1e-3,
@@ -37,7 +36,13 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "garments": CLASSES,
     "garments@0.4": {**CLASSES, "inverse_steps": 0},
     "garments@0.05": {**CLASSES, "sync_dropout": 0.2, "inverse_steps": 0},
-    "rotated": {**CLASSES, "sync_steps": 800, "steps": 800},
+    # pairs of single pictures: with the settings above all samples fell into one class
+    "rotated": {
+        "latent": 64, "fusion": "concatenation", "sync_steps": 0, "steps": 1500, "pairs": 64,
+        "sync_rate": 5e-4, "sync_augment": False, "sync_r1": 0.1, "augment": False,
+        "synchrony": 2.0, "critic_rate": 5e-4, "r1": 0.5, "r1_every": 8, "beta1": 0.0,
+        "inverse_steps": 300, "reach": 100.0,
+    },
     "spoken": {**CLASSES, "sync_steps": 1000, "steps": 800, "inverse_steps": 0},
     "instruments": {**CLASSES, "concepts": 5, "sync_steps": 400, "steps": 400, "batch": 32},
 }
@@ -54,13 +59,13 @@ QUICK: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def modalities(*domains: str, experiment: str = "") -> dict[str, Modality]:
-    """The domains' modalities, with the nets of the experiment."""
+def modalities(*domains: str) -> dict[str, Modality]:
+    """The domains' modalities."""
     registry = Registry.load()
     made: dict[str, Modality] = {}
     for domain in domains:
         name, own = WAYS[domain]
-        made[domain] = registry.modality(name)(**own, **NETS.get(experiment, {}))
+        made[domain] = registry.modality(name)(**own)
     return made
 
 
@@ -93,7 +98,7 @@ def trained(
     place = work.folder / "translators" / tag
     if not (place / "config.json").is_file():
         fresh = synchronizer(name, work.quick, **changes)
-        translator = Translator(modalities(*domains, experiment=name), fresh)
+        translator = Translator(modalities(*domains), fresh)
         started = time.process_time()
         translator.fit(
             records(),
@@ -102,7 +107,8 @@ def trained(
             checkpoint=work.folder / "states" / tag,
         )
         seconds = time.process_time() - started
-        remember(work.folder / "seconds" / f"{tag}.json", lambda: {"seconds": seconds})
+        values = json.dumps({"seconds": seconds})
+        write_atomically(work.folder / "seconds" / f"{tag}.json", values + "\n")
         translator.save(place)
     translator = Translator.load(place, Registry.load())
     bridge = translator.bridge

@@ -38,10 +38,22 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "garments@0.05": {**CLASSES, "sync_dropout": 0.2, "inverse_steps": 0},
     # pairs of single pictures: with the settings above all samples fell into one class
     "rotated": {
-        "latent": 64, "fusion": "concatenation", "sync_steps": 0, "steps": 1500, "pairs": 64,
-        "sync_rate": 5e-4, "sync_augment": False, "sync_r1": 0.1, "augment": False,
-        "synchrony": 2.0, "critic_rate": 5e-4, "r1": 0.5, "r1_every": 8, "beta1": 0.0,
-        "inverse_steps": 300, "reach": 100.0,
+        "latent": 64,
+        "fusion": "concatenation",
+        "sync_steps": 0,
+        "steps": 1500,
+        "pairs": 64,
+        "sync_rate": 5e-4,
+        "sync_augment": False,
+        "sync_r1": 0.1,
+        "augment": False,
+        "synchrony": 2.0,
+        "critic_rate": 5e-4,
+        "r1": 0.5,
+        "r1_every": 8,
+        "beta1": 0.0,
+        "inverse_steps": 300,
+        "reach": 100.0,
     },
     "spoken": {**CLASSES, "sync_steps": 1000, "steps": 800, "inverse_steps": 0},
     "instruments": {**CLASSES, "concepts": 5, "sync_steps": 400, "steps": 400, "batch": 32},
@@ -50,9 +62,10 @@ ABLATION: Mapping[str, Mapping[str, Any]] = {
     "no_asynchrony": {"asynchrony": False},
     "normal_prior": {"concepts": 0, "latent": 64},
 }
-# How all of them are inverted: from every concept, and which one it is by synchrony first.
-SEARCH: Mapping[str, Any] = {"name": "adam", "restarts": 10, "steps": 15}
-CHOOSING = 16.0
+# How queries are inverted, and how far off before that weighs as much as synchrony. Where there
+# are concepts, from each of them: which one it is says the class, and S knows that best.
+CONCEPTS: tuple[Mapping[str, Any], float] = ({"name": "adam", "restarts": 10, "steps": 15}, 16.0)
+NEAREST: tuple[Mapping[str, Any], float] = ({"name": "adam", "restarts": 3, "steps": 100}, 4.0)
 QUICK: Mapping[str, Any] = {
     "steps": 200, "sync_steps": 150, "batch": 32, "pairs": 64, "inverse_steps": 30,
     "ema": 0.97,
@@ -113,5 +126,6 @@ def trained(
     translator = Translator.load(place, Registry.load())
     bridge = translator.bridge
     assert isinstance(bridge, Synchronizer)
-    bridge.search, bridge.choosing = search_named(**SEARCH), CHOOSING
+    search, bridge.choosing = CONCEPTS if bridge.concepts else NEAREST
+    bridge.search = search_named(**search)
     return translator

@@ -23,7 +23,7 @@ def test_the_recipe_beats_chance_and_goes_on_where_it_was(tmp_path: Path) -> Non
     first = CliRunner().invoke(main, call, catch_exceptions=False)
     assert first.exit_code == 0
     values = json.loads((tmp_path / "quick" / "values" / "rates-1.0-0.json").read_text())
-    assert values["rate"] > values["mismatched"] + 0.1
+    assert values["rate"] > values["mismatched"] + 0.05
     assert values["entropy"] > 0.5
     recorded = json.loads((tmp_path / "quick" / "results.json").read_text())
     found = {figure["name"]: figure["mean"] for figure in recorded}

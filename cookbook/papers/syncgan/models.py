@@ -67,8 +67,8 @@ ABLATION: Mapping[str, Mapping[str, Any]] = {
 CONCEPTS: tuple[Mapping[str, Any], float] = ({"name": "adam", "restarts": 10, "steps": 15}, 16.0)
 NEAREST: tuple[Mapping[str, Any], float] = ({"name": "adam", "restarts": 3, "steps": 100}, 4.0)
 QUICK: Mapping[str, Any] = {
-    "steps": 200, "sync_steps": 150, "batch": 32, "pairs": 64, "inverse_steps": 30,
-    "ema": 0.97,
+    "steps": 200, "sync_steps": 300, "sync_rate": 1e-3, "sync_augment": False, "batch": 32,
+    "inverse_steps": 10, "ema": 0.97,
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from transmodal.core.translator import Translator
 
 COLUMNS, ROWS = 10, 5  # of joint samples
 STEPS = 16  # of a walk
+LARGER = 4  # times, its pictures
 
 
 def draw(work: Work, folder: Path, seed: int = 0) -> None:
@@ -93,4 +94,6 @@ def walk(translator: Translator, path: Path, source: str | None = None) -> None:
         ends = (one, other)
     way = translator.walk(STEPS, ends=ends, source=source, seed=2)
     shown = [previews(translator, domain, items) for domain, items in way.items()]
-    save_animation(frames(list(zip(*shown, strict=True))), path)
+    pictures = frames(list(zip(*shown, strict=True)))
+    larger = [p.repeat_interleave(LARGER, 1).repeat_interleave(LARGER, 2) for p in pictures]
+    save_animation(larger, path)

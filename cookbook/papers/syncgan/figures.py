@@ -103,10 +103,10 @@ def record(folder: Path, results: Path, seeds: Sequence[int]) -> None:
         way = f"{source}->{target}"
         name = f"{PAPERS[source]}->{PAPERS[target]}"
         to.put(name, "transfer", way, "rates transfer", n=f"{way}/n", chance=0.1)
-    to.put("inversion_speedup", "inversion", "speedup", "rotated inversion")
+    to.put("inversion_speedup", "inversion", "speedup", "rates inversion")
     for key in ("ms/published", "ms/batched", "residual/published", "residual/batched"):
-        to.put(f"inversion_speedup/{key}", "inversion", key, "rotated inversion")
-    to.put("inversion_speedup/nearer", "inversion", "nearer", "rotated inversion")
+        to.put(f"inversion_speedup/{key}", "inversion", key, "rates inversion")
+    to.put("inversion_speedup/nearer", "inversion", "nearer", "rates inversion")
     judged = {"digits": ("rates-1.0", "rates"), "garments": ("rates-1.0", "rates"),
               "rotated": ("rotated", "rotated"), "spoken": ("spoken", "spoken")}  # fmt: skip
     for domain, (stem, what) in judged.items():

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from transmodal.cookbook.papers.latent_transfer.models import Work
-from transmodal.cookbook.papers.syncgan.experiments import kept, turned
+from transmodal.cookbook.papers.syncgan.experiments import garments, kept
 from transmodal.cookbook.papers.syncgan.sets import domain_set
 from transmodal.core.bridges.synchronizer import Synchronizer
 from transmodal.core.errors import ReachError
@@ -30,10 +30,10 @@ RATES = (0.0125, 0.00625, 0.003125, 0.0015625)  # the authors', and where it div
 
 
 def inversion(work: Work, seed: int) -> dict[str, float]:
-    """Milliseconds a query and residuals of both searches, by the model of ``rotated``."""
+    """Milliseconds a query and residuals of both searches, by the models of ``rates`` at 1."""
 
     def measure() -> dict[str, float]:
-        bridge = turned(work, seed).bridge
+        bridge = garments(work, 1.0, seed).bridge
         assert isinstance(bridge, Synchronizer)
         test = domain_set(SOURCE).test
         generator = torch.Generator().manual_seed(derived_seed(seed, "inversion"))

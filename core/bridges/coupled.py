@@ -118,7 +118,13 @@ class CoupledGANs(Bridge):
         self.truncation = truncation
         self.inverse_steps, self.inversion, self.reach = inverse_steps, inversion, reach
         self.space = Prior(latent, concepts)
-        self.search = search_named(**(inversion or {"name": "adam", "restarts": 4}))
+        chosen = {"name": "adam", "restarts": 4} if inversion is None else dict(inversion)
+        if "name" not in chosen:
+            raise SettingError(
+                f"{self.name}: inversion is the name of a search and its settings, such as "
+                f"{{'name': 'adam', 'restarts': 4}}, not {inversion!r}"
+            )
+        self.search = search_named(**chosen)
 
     def build(self) -> None:
         if len(self.domains) < 2:
@@ -167,7 +173,14 @@ class CoupledGANs(Bridge):
                 starts = self.space.around(guess, count)
             else:
                 starts = self.space.starts(count, device).expand(len(signal), -1, -1)
-        found = invert_from(decode, signal, starts, search=self.search, score=self.scorer(domain))
+        found = invert_from(
+            decode,
+            signal,
+            starts,
+            search=self.search,
+            score=self.scorer(domain),
+            normal=self.latent,
+        )
         limit = self.reach * float(self.get_buffer(f"variance_{domain}"))
         if limit:  # 0 before any training
             require_reached(found.residual, limit, domain)
@@ -179,11 +192,13 @@ class CoupledGANs(Bridge):
 
     def decode(self, code: Code, domain: str, style: Code | None = None) -> Signal:
         self.check_domain(domain)
-        return self.make(code.vector, [domain])[domain]
+        # a code on the way between two others may lie between concepts
+        return self.make(self.space.snap(code.vector), [domain])[domain]
 
     def prior(self, n: int) -> Code:
         device = next(self.parameters()).device
-        return Code.of(self.space.draw(n, device, self.truncation))
+        z = self.space.draw(n, torch.device("cpu"), self.truncation)
+        return Code.of(z.to(device))
 
     # -- training -------------------------------------------------------------------
     def adam(self, rate: float) -> Adam:

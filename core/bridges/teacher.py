@@ -46,12 +46,16 @@ class Teacher(nn.Module):
         difference = torch._foreach_sub(theirs, mine)
         torch._foreach_mul_(difference, part)
         torch._foreach_add_(mine, difference)
+        for own, other in zip(self.copies.buffers(), nn.ModuleList(modules).buffers(), strict=True):
+            own.copy_(other)
 
     @torch.no_grad()
     def name(self, logits: Tensor) -> Tensor:
         """``[b]`` class indices of logits ``[b classes]``, ``UNLABELLED`` where not sure."""
-        shares = logits.float().softmax(1)
-        self.seen.lerp_(shares.mean(0), 0.02)
+        shares = logits.float().softmax(1).nan_to_num(0)
+        mean = shares.mean(0)
+        # a step whose numbers are not finite says nothing of the classes
+        self.seen.lerp_(torch.where(logits.isfinite().all(), mean, self.seen), 0.02)
         aligned = shares / self.seen.sqrt()
         best = (aligned / aligned.sum(1, keepdim=True)).max(1)
-        return best.indices.masked_fill(best.values <= self.sure, UNLABELLED)
+        return best.indices.masked_fill(~(best.values > self.sure), UNLABELLED)

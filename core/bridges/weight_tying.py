@@ -32,6 +32,9 @@ class WeightTying(CoupledGANs):
     learns from whatever labels there are, and ``matching`` the authors' unprinted term,
     ``sum (h(g_1(z)) - h(g_2(z)))^2`` over the features h of made items of one z.
 
+    Weight decay is decoupled (AdamW) where the authors' codes have L2 in Adam, and
+    matching moves critics and generators, as in their Caffe code alone.
+
     Departures, each with a setting: the generators' loss does not saturate (as the authors'
     code); R1, EMA and Adam's rates by default; and ``lead_steps``. Two domains of strokes can
     settle on drawing the same strokes, one of which is wrong. So the tied generator layers
@@ -118,6 +121,10 @@ class WeightTying(CoupledGANs):
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
         check_number(self.name, "teacher", teacher, 0, 1)
+        if consistency and not classification:
+            raise SettingError(
+                f"{self.name}: consistency is a part of the classification; set that above 0 too"
+            )
         self.tied_generator, self.tied_critic = tied_generator, tied_critic
         self.lead_steps = lead_steps
         self.classification, self.matching = classification, matching

@@ -108,8 +108,13 @@ def invert_from(
     distance: Distance = squared_error,
     score: Score | None = None,
     tick: Tick | None = None,
+    normal: int | None = None,
 ) -> Inversion:
-    """As ``invert``, from given starts ``[b r d]``; ``search.restarts`` does not count."""
+    """As ``invert``, from given starts ``[b r d]``; ``search.restarts`` does not count.
+
+    The search's prior draws the first ``normal`` dimensions towards 0, all of them when None:
+    where the others hold a code that ``decode`` snaps, it would wear that code away.
+    """
     b, r, d = starts.shape
     require_finite(query)
     if b == 0:
@@ -130,7 +135,7 @@ def invert_from(
 
             def losses(z: Tensor, wanted: Signal = wanted) -> Tensor:
                 far = compare(distance, made_by(decode, z), wanted)
-                return far + search.prior * z.square().sum(1)
+                return far + search.prior * z[:, :normal].square().sum(1)
 
             z = search.descend(losses, starts[rows // r, rows % r].float(), step).detach()
             if done < (i + 1) * search.steps:  # it ended sooner

@@ -66,6 +66,7 @@ def check_bridge(
         alone = _translations(twin, {name: signal[:1] for name, signal in signals.items()})
         for pair, values in made.items():
             check_same(values[:1], alone[pair], f"{pair} of an item alone", SEARCHED)
+        _alone(twin, signals)
     with clause(subject, "embed"):
         _embeddings(twin, signals)
     with clause(subject, "unknown domains"):
@@ -120,6 +121,17 @@ def _translations(bridge: Bridge, signals: Mapping[str, Signal]) -> dict[str, Te
             made[pair] = there.values
     expect(len(set(widths.values())) == 1, "one common space, codes of one width", widths)
     return made
+
+
+@torch.no_grad()
+def _alone(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
+    """One code decoded alone is what it is in company; here no search blurs the comparison."""
+    for source, signal in signals.items():
+        code = bridge.encode(signal, source)
+        first = Code(code.tokens[:1], None if code.mask is None else code.mask[:1])
+        for target in signals:
+            company, alone = bridge.decode(code, target), bridge.decode(first, target)
+            check_same(company.values[:1], alone.values, f"{source}->{target} alone", CLOSE)
 
 
 @torch.no_grad()

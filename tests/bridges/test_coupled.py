@@ -14,9 +14,13 @@ from kernel_toys import same
 
 from transmodal.core.bridge import Bridge
 from transmodal.core.bridges.synchronizer import Synchronizer
+from transmodal.core.bridges.teacher import Teacher
 from transmodal.core.bridges.weight_tying import WeightTying
+from transmodal.core.code import Code
 from transmodal.core.errors import ReachError, SettingError, UnknownNameError
+from transmodal.core.latents.inversion import invert_from
 from transmodal.core.latents.prior import SCALE, Prior
+from transmodal.core.latents.searches import AdamSearch
 from transmodal.core.modality import Modality
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
@@ -336,3 +340,48 @@ def test_settings_out_of_range_are_refused(kind: Any, setting: str, value: Any) 
 def test_one_domain_is_no_couple(kind: Any) -> None:
     with pytest.raises(SettingError, match="ties two domains or more, not 1"):
         kind().connect({"a": Chain()}, 0)
+
+
+def test_a_search_keeps_the_concept_it_starts_from() -> None:
+    """The prior draws the normal part to 0 and leaves the concept's code alone."""
+    prior = Prior(3, 4)
+    torch.manual_seed(0)
+    turn = torch.randn(7, 9)
+    z = prior.draw(12, torch.device("cpu"))
+    query = Signal(z @ turn)
+    found = invert_from(
+        lambda x: Signal(prior.snap(x) @ turn), query, z[:, None], search=AdamSearch(), normal=3
+    )
+    assert torch.equal(prior.snap(found.z)[:, 3:], z[:, 3:])
+
+
+def test_what_lies_between_two_concepts_is_decoded_as_one_of_them() -> None:
+    bridge = quick(Synchronizer, concepts=3)
+    bridge.connect({"a": Chain(), "b": Chain()}, 0)
+    z = bridge.space.draw(2, torch.device("cpu"))
+    between = Code.of(z.mean(0, keepdim=True))
+    snapped = Code.of(bridge.space.snap(between.vector))
+    made = [bridge.decode(code, "a").values for code in (between, snapped)]
+    assert torch.equal(made[0], made[1])
+
+
+@pytest.mark.parametrize("inversion", [{}, {"restarts": 3}])
+def test_an_inversion_without_a_name_is_refused(inversion: dict[str, int]) -> None:
+    with pytest.raises(SettingError, match="inversion is the name of a search and its settings"):
+        WeightTying(inversion=inversion)
+
+
+def test_consistency_wants_a_classifier() -> None:
+    with pytest.raises(SettingError, match="consistency is a part of the classification"):
+        WeightTying(consistency=1.0)
+
+
+def test_a_teacher_follows_buffers_and_survives_numbers_that_are_not() -> None:
+    net = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 2))
+    teacher = Teacher([net], 2, 0.9)
+    net(torch.randn(8, 2) + 3)
+    teacher.follow([net])
+    assert torch.equal(teacher.copies[0][0].running_mean, net[0].running_mean)
+    named = teacher.name(torch.tensor([[float("nan"), 0.0], [9.0, -9.0]]))
+    assert named.tolist() == [-1, 0]
+    assert bool(teacher.seen.isfinite().all())

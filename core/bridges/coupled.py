@@ -68,6 +68,8 @@ class CoupledGANs(Bridge):
         SettingError: a setting out of its range.
     """
 
+    searches = True
+
     def __init__(
         self,
         *,

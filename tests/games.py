@@ -24,7 +24,7 @@ SMALL: dict[str, Any] = {
 
 
 OWN: dict[str, dict[str, Any]] = {
-    "weight-tying": {"lead_steps": 1},
+    "weight-tying": {"lead": 0.5},
     "synchronizer": {
         "pairs": 6, "sync_steps": 2, "sync_augment": False, "sync_dropout": 0.0, "sync_r1": 0.0,
         "choosing": 0.0,

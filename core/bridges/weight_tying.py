@@ -36,7 +36,7 @@ class WeightTying(CoupledGANs):
     matching moves critics and generators, as in their Caffe code alone.
 
     Departures, each with a setting: the generators' loss does not saturate (as the authors'
-    code); R1, EMA and Adam's rates by default; and ``lead_steps``. Two domains of strokes can
+    code); R1, EMA and Adam's rates by default; and ``lead``. Two domains of strokes can
     settle on drawing the same strokes, one of which is wrong. So the tied generator layers
     first learn from the first domain alone, while the others learn to render what these draw.
 
@@ -46,7 +46,7 @@ class WeightTying(CoupledGANs):
             inversion, reach: see ``CoupledGANs``.
         tied_generator: layers shared, from z on; None for all that can be but the last.
         tied_critic: layers shared, from the logits on; None for all that can be but the first.
-        lead_steps: steps at the start in which the first domain leads; 0 for none.
+        lead: share of the steps, at the start, in which the first domain leads; 0 for none.
         classification: weight of the labels' cross-entropy on real items; 0 for no head.
         matching: weight of the feature matching, of critics and generators.
         consistency: weight, beside ``classification``, of what a slow copy of the classifier
@@ -60,13 +60,13 @@ class WeightTying(CoupledGANs):
     name = "weight-tying"
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "digits": {
-            "latent": 100, "r1": 0.0, "steps": 25_000, "batch": 128, "lead_steps": 0,
+            "latent": 100, "r1": 0.0, "steps": 25_000, "batch": 128, "lead": 0.0,
             "rate": 2e-4, "critic_rate": 2e-4, "schedule": "constant", "beta1": 0.5, "beta2": 0.999,
             "weight_decay": 5e-4, "ema": None, "inverse_steps": 0,
             "inversion": {"name": "l-bfgs"},
         },
         "adaptation": {
-            "latent": 100, "r1": 0.0, "steps": 10_000, "batch": 64, "lead_steps": 0,
+            "latent": 100, "r1": 0.0, "steps": 10_000, "batch": 64, "lead": 0.0,
             "rate": 2e-4, "critic_rate": 2e-4, "schedule": "constant", "beta1": 0.5, "beta2": 0.999,
             "weight_decay": 5e-4, "ema": None, "inverse_steps": 0,
             "classification": 10.0, "matching": 0.01, "inversion": {"name": "l-bfgs"},
@@ -79,7 +79,7 @@ class WeightTying(CoupledGANs):
         latent: int = 64,
         tied_generator: int | None = None,
         tied_critic: int | None = None,
-        lead_steps: int = 800,
+        lead: float = 0.25,
         classification: float = 0.0,
         matching: float = 0.0,
         consistency: float = 0.0,
@@ -115,7 +115,7 @@ class WeightTying(CoupledGANs):
         for key, count in {"tied_generator": tied_generator, "tied_critic": tied_critic}.items():
             if count is not None:
                 check_number(self.name, key, count, 0, integer=True)
-        check_number(self.name, "lead_steps", lead_steps, 0, integer=True)
+        check_number(self.name, "lead", lead, 0, 1)
         weights = {"classification": classification, "matching": matching,
                    "consistency": consistency}  # fmt: skip
         for key, value in weights.items():
@@ -126,7 +126,7 @@ class WeightTying(CoupledGANs):
                 f"{self.name}: consistency is a part of the classification; set that above 0 too"
             )
         self.tied_generator, self.tied_critic = tied_generator, tied_critic
-        self.lead_steps = lead_steps
+        self.lead = lead
         self.classification, self.matching = classification, matching
         self.consistency, self.teacher = consistency, teacher
 
@@ -170,7 +170,7 @@ class WeightTying(CoupledGANs):
 
     def imagined(self, batches: Batches, step: int) -> Signals:
         """A draw of z as signals; at first only the first domain's reach the tied layers."""
-        if step > self.lead_steps or not len(self.trunk):
+        if step > self.lead * self.steps or not len(self.trunk):
             return super().imagined(batches, step)
         drawn: Tensor = through(self.trunk, Code.of(self.drawn(batches)))
         first, *rest = self.domains

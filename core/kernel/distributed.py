@@ -73,9 +73,18 @@ def join(device: torch.device) -> Iterator[World]:
             yield World(dist.get_rank(), dist.get_world_size(), device)
         else:
             yield World(0, 1, device)
+    except BaseException:
+        if opened:
+            _broken.append(dist.group.WORLD)
+        raise
     finally:
         if opened:
             dist.destroy_process_group()
+
+
+# Groups that failed amid a step. The last reference, dropped while such a step's work is still
+# ending, deadlocks: the destructor holds the interpreter's lock and waits for threads that want it.
+_broken: list[Any] = []
 
 
 def local_rank() -> int | None:

@@ -241,7 +241,7 @@ TOLD: dict[Any, Any] = {}
 def trained(request: Any) -> Any:
     kind = request.param
     if kind not in TOLD:
-        own = {"lead_steps": 100} if kind is WeightTying else {"sync_steps": 200, "concepts": 2}
+        own = {"lead": 0.25} if kind is WeightTying else {"sync_steps": 200, "concepts": 2}
         TOLD[kind] = learned(kind, critic_rate=1e-3, **own)
     return TOLD[kind]
 

@@ -115,7 +115,7 @@ def test_unpaired_data_of_any_number_suffice() -> None:
 
 
 def test_one_pass_of_the_generators_serves_a_step() -> None:
-    bridge = made(inverse_steps=0, lead_steps=0)
+    bridge = made(inverse_steps=0, lead=0.0)
     passes = []
     bridge.trunk[0].register_forward_hook(lambda *_: passes.append(1))
     play(bridge, columns(False))
@@ -123,7 +123,7 @@ def test_one_pass_of_the_generators_serves_a_step() -> None:
 
 
 def test_the_first_domain_leads_and_the_others_end_by_themselves() -> None:
-    bridge = made(lead_steps=2)
+    bridge = made(lead=0.5, steps=4)
     drawn = batches(bridge, columns(False))[0]
     for step, reached in ((1, False), (2, False), (3, True)):
         torch.manual_seed(0)

@@ -59,7 +59,7 @@ def main(
                     found = tied(place, TASKS["edges"], which, count, seed)
                     say(f"{count} layers of the {which}s tied {seed}", found)
         if "lead" in what:
-            found = coupled(place, TASKS["edges"], seed, "-lead300", lead_steps=300)
+            found = coupled(place, TASKS["edges"], seed, "-lead0.125", lead=0.125)
             say(f"edges with a shorter lead {seed}", found)
         if "transform" in what:
             for name in ("edges", "negatives"):

@@ -34,7 +34,7 @@ class Task:
         operator: digits ``[b 1 28 28]`` to its pictures.
         foreground: which of its pixels are ink.
         steps: of the game.
-        lead: of them, in which the digits lead. With the bridge's 300 one seed of three had
+        lead: share of them in which the digits lead. With an eighth, one seed of three had
             drawn no digits yet when its edges set out on their own.
         back: from its pictures to digits a judge can read; None where there is no way.
     """
@@ -43,7 +43,7 @@ class Task:
     operator: Callable[[Tensor], Tensor]
     foreground: Literal["bright", "dark"]
     steps: int
-    lead: int
+    lead: float
     back: Callable[[Tensor], Tensor] | None = None
 
 
@@ -70,9 +70,9 @@ def turned_back(x: Tensor) -> Tensor:
 TASKS: Mapping[str, Task] = {
     task.name: task
     for task in (
-        Task("edges", edges, "bright", 2400, 600),
-        Task("negatives", negatives, "dark", 800, 400, negatives),
-        Task("rotation", turned, "bright", 800, 400, turned_back),
+        Task("edges", edges, "bright", 2400, 0.25),
+        Task("negatives", negatives, "dark", 800, 0.5, negatives),
+        Task("rotation", turned, "bright", 800, 0.5, turned_back),
     )
 }
 
@@ -110,9 +110,9 @@ def couple(
     place = work.folder / "translators" / name
     if (place / "config.json").is_file():
         return Translator.load(place, Registry.load())
-    settings = {"steps": task.steps, "lead_steps": task.lead, "inverse_steps": 0, **settings}
+    settings = {"steps": task.steps, "lead": task.lead, "inverse_steps": 0, **settings}
     if work.quick:
-        settings |= {"steps": 240, "batch": 24, "lead_steps": 60, "ema": 0.95}
+        settings |= {"steps": 240, "batch": 24, "ema": 0.95}
     domains = {d: Image(waist=waist) for d in (DIGITS, task.name)}
     translator = Translator(domains, WeightTying(**settings))
     pictures = work.cut(load("mnist")).train.signal.values

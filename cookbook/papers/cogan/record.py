@@ -100,7 +100,7 @@ def record(values: Path, folder: Path, seeds: list[int]) -> None:
     for task in ("edges", "negatives"):
         it.put(task, task, COUPLE, task)
         it.put(f"transform/{task}", f"transform-{task}", TRANSFORM, "transform")
-    it.put("edges/lead@300", "edges-lead300", PIXELS, "lead")
+    it.put("edges/lead@0.125", "edges-lead0.125", PIXELS, "lead")
     it.put("rotation", "rotation-wide", TURNED, "rotation")
     it.put("rotation/waist", "rotation", TURNED, "rotation")
     it.curves()

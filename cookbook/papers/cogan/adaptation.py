@@ -84,7 +84,7 @@ ROWS: Mapping[str, tuple[type[WeightTying], dict[str, Any]]] = {
     "both": (WeightTying, {"consistency": 1.0, "matching": 0.01}),
 }
 COMMON: Mapping[str, Any] = {
-    "steps": 1200, "batch": 64, "lead": 0.0, "warmup": 200, "classification": 1.0, "augment": True, "inverse_steps": 0,
+    "steps": 2400, "batch": 64, "lead": 0.0, "warmup": 200, "classification": 1.0, "augment": True, "inverse_steps": 0,
 }  # fmt: skip
 
 

@@ -96,15 +96,21 @@ class Raster:
     def move(self, values: Tensor, shift: Tensor, decibels: Tensor) -> Tensor:
         """Pictures ``[b 1 h t]``, each shifted by a share of the window, and quieter.
 
-        Only quieter, for the curve may fill the picture as it is. What comes in from outside is
-        the curve's mirror image.
+        Pixels move, whatever they show: columns in time, and rows towards the middle, between two
+        of them by their nearness, so that what is wrong with a made picture stays to be seen. A
+        bump gets narrower as it gets quieter. Only quieter, for the curve may fill the picture
+        as it is. What comes in from outside is the mirror image in time, and black in amplitude.
         """
         t = self.points
         place = torch.arange(t, device=values.device) - (shift * t).round().long()[:, None]
         place = torch.where(place < 0, -1 - place, place)
         place = torch.where(place >= t, 2 * t - 1 - place, place)
+        later = values.gather(3, place[:, None, None].expand_as(values))
         gain = 10 ** (-decibels.abs() / 20)
-        return self.draw(self.trace(values).gather(1, place) * gain[:, None])
+        rows, middle = torch.arange(self.bins, device=values.device), (self.bins - 1) / 2
+        source = (rows - middle) / gain[:, None] + middle
+        nearness = (1 - (source[:, :, None] - rows).abs()).clamp(min=0)  # [b h h]
+        return nearness[:, None] @ later
 
     def metrics(self) -> Mapping[str, Metric]:
         """``stft`` and ``amplitude``, the mean absolute error of a point."""

@@ -92,14 +92,29 @@ def test_what_is_too_fast_for_the_points_goes_and_what_is_slow_stays() -> None:
 
 def test_a_move_shifts_the_curve_and_lowers_it() -> None:
     points = noise(2, 128, seed=3)
-    made = RASTER.move(
-        RASTER.draw(points), torch.tensor([5 / 128, -5 / 128]), torch.tensor([6.0206, -6.0206])
-    )
-    moved = RASTER.trace(made)
-    assert torch.allclose(moved[0, 5:], points[0, :-5] / 2, atol=1e-3)
-    assert torch.allclose(moved[0, :5], points[0, :5].flip(0) / 2, atol=1e-3)  # mirrored
-    assert torch.allclose(moved[1, :-5], points[1, 5:] / 2, atol=1e-3)
-    assert torch.allclose(moved[1, -5:], points[1, -5:].flip(0) / 2, atol=1e-3)
+    shift, decibels = torch.tensor([5 / 128, -5 / 128]), torch.tensor([3.0, -3.0])
+    moved = RASTER.trace(RASTER.move(RASTER.draw(points), shift, decibels))
+    wanted, close = points * 10 ** (-3 / 20), 2e-2  # a third of a bin
+    assert torch.allclose(moved[0, 5:], wanted[0, :-5], atol=close)
+    assert torch.allclose(moved[0, :5], wanted[0, :5].flip(0), atol=close)  # mirrored
+    assert torch.allclose(moved[1, :-5], wanted[1, 5:], atol=close)
+    assert torch.allclose(moved[1, -5:], wanted[1, -5:].flip(0), atol=close)
+
+
+def test_a_move_is_of_pixels_and_hides_no_flaw() -> None:
+    """Every picture moves alike, a curve or not: numpy's interpolation of each column."""
+    picture = noise(2, 1, 64, 128, seed=4).abs()
+    made = RASTER.move(picture, torch.tensor([3 / 128, 0.0]), torch.tensor([2.0, 0.0]))
+    assert torch.equal(made[1], picture[1])
+    rows, gain = np.arange(64.0), 10 ** (-2 / 20)
+    source = (rows - 31.5) / gain + 31.5
+    for column in (10, 64, 127):
+        whole = np.concatenate([[0.0], picture[0, 0, :, column - 3].numpy(), [0.0]])
+        wanted = np.interp(source, np.arange(-1.0, 65.0), whole)
+        np.testing.assert_allclose(made[0, 0, :, column], wanted, atol=1e-5)
+    leaf = torch.zeros(1, 1, 64, 128, requires_grad=True)
+    RASTER.move(leaf, torch.zeros(1), torch.zeros(1)).sum().backward()
+    assert leaf.grad is not None and torch.equal(leaf.grad, torch.ones_like(leaf))
 
 
 def test_the_stft_distance_against_scipys() -> None:

@@ -47,6 +47,15 @@ class Modality(Configurable, ABC):
     units: ClassVar[str]  # what an item's numbers mean, for cards and errors
     suffixes: ClassVar[tuple[str, ...]]  # files it reads; the first is what it writes
 
+    @property
+    def vector(self) -> int:
+        """Numbers of an item that is one vector already, 0 for any other kind of data.
+
+        The prenet and the generator of that width then only scale: a bridge may read such
+        items as the representation itself.
+        """
+        return 0
+
     # -- data ---------------------------------------------------------------
     @abstractmethod
     def read(self, path: Path) -> Any:

@@ -13,6 +13,7 @@ def register_bridges() -> dict[str, str]:
     where = "transmodal.core.bridges"
     return {
         "bridging-vae": f"{where}.bridging_vae:BridgingVAE",
+        "common-space": f"{where}.common_space:CommonSpace",
         "synchronizer": f"{where}.synchronizer:Synchronizer",
         "weight-tying": f"{where}.weight_tying:WeightTying",
     }

@@ -244,7 +244,8 @@ def _padding(modality: Modality, signal: Signal, width: int, code: Code) -> None
 def _reconstruction(modality: Modality, signal: Signal, code: Code) -> None:
     generator = modality.generator(code.tokens.shape[2])
     perturb(generator)
-    loss = modality.reconstruction(generator(code), signal)
+    # a generator that only scales has nothing to learn, yet passes gradients on
+    loss = modality.reconstruction(generator(_leaf(code)), signal)
     expect(list(loss.shape) == [len(signal)], f"one number an item [{len(signal)}]", loss.shape)
     check_finite(loss, "a loss")
     loss.sum().backward()

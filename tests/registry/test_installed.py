@@ -22,6 +22,10 @@ def pictures(channels: int, h: int, w: int) -> list[Tensor]:
     return [torch.rand(channels, h, w, generator=generator) for _ in range(3)]
 
 
+def vectors(size: int) -> list[Tensor]:
+    return [5 + torch.randn(size, generator=torch.Generator().manual_seed(k)) for k in range(3)]
+
+
 def tones(rate: int) -> list[Tensor]:
     """Decaying tones of three lengths, in a little noise."""
     generator = torch.Generator().manual_seed(0)
@@ -41,6 +45,8 @@ SUBJECTS: list[tuple[str, dict[str, Any], Callable[[], list[Tensor]], float]] = 
     ("image", {"size": (16, 24), "channels": 3}, lambda: pictures(3, 16, 24), 1e-5),
     ("speech", {"sample_rate": 8000}, lambda: tones(8000), 0.8),
     ("audio", {"sample_rate": 8000}, lambda: tones(8000), 0.8),
+    ("features", {"size": 300}, lambda: vectors(300), 1e-5),
+    ("features", {"size": 16, "mean": 5.0, "std": 2.0}, lambda: vectors(16), 1e-5),
     ("audio", {"sample_rate": 8000, "form": "raster"}, lambda: tones(8000), 1e-3),
 ]
 

@@ -1,0 +1,1 @@
+"""CM-GANs: cross-modal retrieval in a common space."""

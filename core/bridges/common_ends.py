@@ -1,0 +1,154 @@
+"""The ends of the common space: from items to representations, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..code import Code
+from ..errors import SettingError, UnsupportedError
+from ..modality import Modality
+from ..objectives import labelled_cross_entropy
+from ..signal import Signal
+from ..stage import Adam, Batches, Draw, Phase, Stage
+from ..table import Column
+
+CHUNK = 512  # items represented at a time
+
+
+class Ends(nn.Module):
+    """Prenets that make a domain's representation h, and generators that render it.
+
+    h is standardised by the training items (CM-GANs leaves it as it is: then a critic tells
+    r from h by its sign or scale). Items that are vectors are their own representation, and
+    have nothing to learn here.
+
+    Args:
+        domains: name -> Modality.
+        widths: domain -> width of h.
+        classes: 0 where there are no labels.
+        generators: whether to have generators for domains whose items are no vectors.
+    """
+
+    def __init__(
+        self,
+        domains: Mapping[str, Modality],
+        widths: Mapping[str, int],
+        classes: int,
+        generators: bool,
+    ) -> None:
+        super().__init__()
+        self.domains, self.classes = dict(domains), classes
+        self.prenets = nn.ModuleDict(
+            {d: m.prenet(widths[d], pooled=True) for d, m in domains.items()}
+        )
+        self.generators = nn.ModuleDict(
+            {d: m.generator(widths[d]) for d, m in domains.items() if generators or m.vector}
+        )
+        self.readers = nn.ModuleDict(
+            {d: nn.Linear(widths[d], classes) for d in domains if classes and self.learns(d)}
+        )
+        for d, width in widths.items():
+            self.register_buffer(f"mean_{d}", torch.zeros(width))
+            self.register_buffer(f"std_{d}", torch.ones(width))
+
+    def learns(self, domain: str) -> bool:
+        """Whether the domain's prenet has anything to learn."""
+        return any(p.requires_grad for p in self.prenets[domain].parameters())
+
+    def adopt(self, domain: str, prenet: nn.Module) -> None:
+        """Take a trained prenet and hold it still."""
+        self.prenets[domain] = prenet.requires_grad_(False)
+        if domain in self.readers:
+            del self.readers[domain]
+
+    def represent(self, signal: Signal, domain: str) -> Tensor:
+        """``[b r]``: standardised representations, float32."""
+        mean, std = self.get_buffer(f"mean_{domain}"), self.get_buffer(f"std_{domain}")
+        code: Code = self.prenets[domain](signal)
+        return (code.vector.float() - mean) / std
+
+    def render(self, h: Tensor, domain: str) -> Signal:
+        """Standardised representations ``[b r]`` as a signal.
+
+        Raises:
+            UnsupportedError: the domain has no generator.
+        """
+        if domain not in self.generators:
+            raise UnsupportedError(
+                f"{domain!r} has no generator here, so nothing can be rendered in it; set "
+                "generators=True and train again, or embed its items and look up the nearest ones"
+            )
+        mean, std = self.get_buffer(f"mean_{domain}"), self.get_buffer(f"std_{domain}")
+        made: Signal = self.generators[domain](Code.of(h * std + mean))
+        return made
+
+    def measure(self, column: Column, domain: str) -> Tensor:
+        """The representations of a domain's training items ``[m r]`` on the CPU.
+
+        Their mean and deviation are noted, for ``represent``, and taken out.
+        """
+        mean, std = self.get_buffer(f"mean_{domain}"), self.get_buffer(f"std_{domain}")
+        parts = []
+        with torch.no_grad():
+            for index in torch.arange(len(column)).split(CHUNK):
+                code: Code = self.prenets[domain](column.take(index).to(mean.device))
+                parts.append(code.vector.float().cpu())
+        h = torch.cat(parts)
+        far = h.std(0, correction=0)
+        far = torch.where(far > 1e-5 * far.mean(), far, torch.ones_like(far))
+        mean.copy_(h.mean(0))
+        std.copy_(far)
+        return (h - h.mean(0)) / far
+
+    # -- training -------------------------------------------------------------------
+    def stages(self, steps: int, batch: int) -> list[Stage]:
+        """How prenets and generators learn; nothing where all domains are of vectors.
+
+        Raises:
+            SettingError: a prenet has nothing to learn from.
+        """
+        reading = [d for d in self.prenets if self.learns(d)]
+        making = [d for d in self.generators if not self.domains[d].vector]
+        blind = [d for d in reading if not self.classes and d not in making]
+        if blind:
+            raise SettingError(
+                f"common-space: the prenets of {', '.join(blind)} learn from labels or by a "
+                "generator; give labels, set generators=True, or adopt trained prenets"
+            )
+        names = tuple(d for d in self.domains if d in reading or d in making)
+        if not names:
+            return []
+        prenets = nn.ModuleList([self.prenets[d] for d in reading])
+        generators = nn.ModuleList([self.generators[d] for d in making])
+        adam = Adam(1e-3, schedule="cosine")
+        phases = []
+        if self.classes and reading:
+            phases.append(Phase("prenets", [prenets, self.readers], self.read_loss, optimizer=adam))
+        if making:
+            learns = [generators] if self.classes else [prenets, generators]
+            phases.append(Phase("generators", learns, self.render_loss, optimizer=adam))
+        return [Stage("ends", steps, phases, [Draw("items", names, batch)])]
+
+    def read_loss(self, batches: Batches) -> dict[str, Tensor]:
+        """How badly the classes are read from the representations of augmented items."""
+        batch = batches["items"]
+        terms = {}
+        for d, reader in self.readers.items():
+            seen = self.domains[d].augment(batch.signals[d], torch.default_generator)
+            logits = reader(self.prenets[d](seen).vector)
+            terms[d] = labelled_cross_entropy(logits, batch.labels[d].to(logits.device))
+        return terms
+
+    def render_loss(self, batches: Batches) -> dict[str, Tensor]:
+        """How badly generators render representations, in the modality's nats."""
+        batch = batches["items"]
+        terms = {}
+        for d in batch.signals:
+            if d in self.generators:
+                real = batch.signals[d]
+                made = self.generators[d](self.prenets[d](real))
+                terms[d] = self.domains[d].reconstruction(made, real).mean()
+        return terms

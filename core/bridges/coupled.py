@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -25,11 +26,25 @@ from ..latents.inversion import invert_from
 from ..latents.prior import Prior
 from ..latents.reach import require_reached, squared_error
 from ..latents.searches import search_named
+from ..progress import Tick
 from ..signal import Signal
 from ..stage import Adam, Batch, Batches, Draw, Lazy, Phase, Stage
 from ..table import Table
 
 Signals = dict[str, Signal]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the generators made of one draw.
+
+    Args:
+        z: latent vectors ``[b width]``.
+        signals: made of them, in all domains.
+    """
+
+    z: Tensor
+    signals: Signals
 
 
 class CoupledGANs(Bridge):
@@ -163,6 +178,9 @@ class CoupledGANs(Bridge):
         Raises:
             ReachError: the generator comes nowhere near an item; says which, and how far it is.
         """
+        return self.encode_telling(signal, domain)
+
+    def encode_telling(self, signal: Signal, domain: str, tick: Tick | None = None) -> Code:
         self.check_domain(domain)
 
         def decode(z: Tensor) -> Signal:
@@ -181,6 +199,7 @@ class CoupledGANs(Bridge):
             starts,
             search=self.search,
             score=self.scorer(domain),
+            tick=tick,
             normal=self.latent,
         )
         limit = self.reach * float(self.get_buffer(f"variance_{domain}"))
@@ -228,9 +247,10 @@ class CoupledGANs(Bridge):
             self.get_buffer(f"variance_{domain}").copy_(far)
         return table
 
-    def imagined(self, batches: Batches, step: int) -> Signals:
+    def imagined(self, batches: Batches, step: int) -> Made:
         """A draw of z as signals of all domains, as many as there are real items."""
-        return self.make(self.drawn(batches), list(self.domains))
+        z = self.drawn(batches)
+        return Made(z, self.make(z, list(self.domains)))
 
     def drawn(self, batches: Batches) -> Tensor:
         """A draw of z for each real item."""
@@ -264,11 +284,12 @@ class CoupledGANs(Bridge):
         notes |= {f"diversity/{d}": diversity(made[d], real[d]) for d in self.domains}
         return {"adversarial": torch.stack(losses).sum(), **notes}
 
-    def critic_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
+    def critic_loss(self, batches: Batches, made: Made) -> dict[str, Tensor]:
         """The critics' side of the game."""
-        return self.critic_terms(batches, made, self.judge(self.faced(batches, made)))
+        signals = made.signals
+        return self.critic_terms(batches, signals, self.judge(self.faced(batches, signals)))
 
-    def critic_penalty(self, batches: Batches, made: Signals) -> Tensor:
+    def critic_penalty(self, batches: Batches, made: Made) -> Tensor:
         """R1 of every critic on real items."""
         real = {d: steep(x) for d, x in self.seen(batches["items"].signals).items()}
         logits = self.judge(real)

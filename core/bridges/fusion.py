@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,16 @@ class Fusion(nn.Module, ABC):
         """Logits ``[b]`` of the tuples (item i of every domain)."""
 
     @abstractmethod
-    def both(self, signals: Mapping[str, Signal]) -> tuple[Tensor, Tensor]:
-        """Logits ``[b]`` of the tuples, and ``[m]`` of tuples of strangers in the batch."""
+    def both(
+        self, signals: Mapping[str, Signal], kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits ``[p b]`` of the tuples, and ``[p b m]`` of m strangers of each.
+
+        Args:
+            signals: domain -> items, item i of every domain being a tuple.
+            kinds: integers ``[b]``; a stranger of an item's own kind counts as surely
+                asynchronous.
+        """
 
 
 class Product(Fusion):
@@ -52,14 +60,16 @@ class Product(Fusion):
         products = [(x * y).sum(1) / math.sqrt(x.shape[1]) for x, y in pairs]
         return torch.stack(products).mean(0) + self.bias
 
-    def both(self, signals: Mapping[str, Signal]) -> tuple[Tensor, Tensor]:
-        pairs = combinations(self._features(signals), 2)
+    def both(
+        self, signals: Mapping[str, Signal], kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        pairs = permutations(self._features(signals), 2)
         products = [x @ y.T / math.sqrt(x.shape[1]) for x, y in pairs]
         logits = torch.stack([product.float() for product in products]) + self.bias
-        b = logits.shape[1]
-        # the off-diagonal of a b x b matrix, without a look at the device's data
-        others = logits.flatten(1)[:, :-1].view(-1, b - 1, b + 1)[:, :, 1:]
-        return logits.diagonal(dim1=1, dim2=2).mean(0), others.flatten()
+        strangers = off_diagonal(logits)
+        if kinds is not None:
+            strangers = apart(strangers, off_diagonal((kinds[:, None] == kinds)[None]))
+        return logits.diagonal(dim1=1, dim2=2), strangers
 
     def _features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
         codes: dict[str, Code] = {d: net(signals[d]) for d, net in self.nets.items()}
@@ -92,10 +102,12 @@ class Features(Fusion):
     def forward(self, signals: Mapping[str, Signal]) -> Tensor:
         return self._logits(self._features(signals))
 
-    def both(self, signals: Mapping[str, Signal]) -> tuple[Tensor, Tensor]:
+    def both(
+        self, signals: Mapping[str, Signal], kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         features = self._features(signals)
         strangers = [f.roll(i, 0) for i, f in enumerate(features)]
-        return self._logits(features), self._logits(strangers)
+        return rolled(self._logits(features), self._logits(strangers), len(features), kinds)
 
     def _features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
         codes: dict[str, Code] = {d: net(signals[d]) for d, net in self.nets.items()}
@@ -134,14 +146,36 @@ class Laid(Fusion):
         logits: Tensor = self.net(*[signals[d] for d in self.names])
         return logits
 
-    def both(self, signals: Mapping[str, Signal]) -> tuple[Tensor, Tensor]:
+    def both(
+        self, signals: Mapping[str, Signal], kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         together = [signals[d] for d in self.names]
         here = torch.arange(len(together[0]), device=together[0].values.device)
         strangers = [x[here.roll(i)] for i, x in enumerate(together)]
         pairs = zip(together, strangers, strict=True)
         logits: Tensor = self.net(*[Signal.cat(pair) for pair in pairs])
-        yes, no = logits.chunk(2)
-        return yes, no
+        return rolled(*logits.chunk(2), len(together), kinds)
+
+
+def off_diagonal(matrix: Tensor) -> Tensor:
+    """``[p b b]`` without its diagonals, ``[p b b-1]``, without a look at the device's data."""
+    b = matrix.shape[1]
+    return matrix.flatten(1)[:, 1:].view(-1, b - 1, b + 1)[:, :, :-1].reshape(-1, b, b - 1)
+
+
+def apart(strangers: Tensor, alike: Tensor) -> Tensor:
+    """Strangers' logits, where they are alike as low as synchrony can never be."""
+    return strangers.masked_fill(alike, -1e4)
+
+
+def rolled(yes: Tensor, no: Tensor, domains: int, kinds: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Logits ``[b]`` of tuples, and of one stranger to each, in the form of ``Fusion.both``.
+
+    The stranger has item i of the first domain, i - 1 of the second, and so on.
+    """
+    if kinds is not None:
+        no = apart(no, torch.stack([kinds == kinds.roll(i) for i in range(domains)]).all(0))
+    return yes[None], no[None, :, None]
 
 
 FUSIONS: Mapping[str, type[Product] | type[Features] | type[Laid]] = {

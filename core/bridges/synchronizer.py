@@ -17,8 +17,15 @@ from ..latents.reach import squared_error
 from ..layers import layers_of
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
-from .coupled import CoupledGANs, Signals
+from .coupled import CoupledGANs, Made, Signals
 from .fusion import FUSIONS
+
+# from logits [p b] of tuples and [p b m] of each one's strangers to a loss
+ASYNCHRONY: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "each": lambda yes, no: F.softplus(no).mean(),
+    "contrast": lambda yes, no: F.softplus(no.logsumexp(-1) - yes).mean(),
+    "none": lambda yes, no: torch.zeros_like(yes).mean(),
+}
 
 
 class Synchronizer(CoupledGANs):
@@ -44,7 +51,12 @@ class Synchronizer(CoupledGANs):
             ``"concatenation"`` of signals of like structure (Fig. 2b); see ``fusion``.
         width: of each domain's features.
         synchrony: weight of the generators' loss by the synchronizer.
-        asynchrony: whether they are also to make asynchronous items of different z's.
+        asynchrony: how they are also to make asynchronous items of different z's (of
+            different concepts, where there are some): ``"each"``, every such tuple by itself
+            (the second term of Eq. 2), ``"contrast"``, all those of an item at once against
+            its own (InfoNCE, van den Oord et al. 2018): two concepts that make one kind of
+            thing are a small part of all tuples, but half of an item's answer. ``"none"`` for
+            the paper's ablation.
         pairs: records the synchronizer sees at every step.
         sync_steps: of a stage of its own, before the game, which it then no longer learns
             in; 0 to learn within the game, as published. It never sees what is made, so it
@@ -75,6 +87,7 @@ class Synchronizer(CoupledGANs):
             "critic_rate": 2e-4, "schedule": "constant", "sync_rate": 1e-3,
             "beta1": 0.5, "beta2": 0.999,
             "weight_decay": 0.0, "ema": None, "choosing": 0.0, "synchrony": 2.0, "inverse_steps": 0,
+            "asynchrony": "each",
             "inversion": {"name": "gradient-descent"},
         },
     }  # fmt: skip
@@ -87,7 +100,7 @@ class Synchronizer(CoupledGANs):
         fusion: str = "product",
         width: int = 256,
         synchrony: float = 8.0,
-        asynchrony: bool = True,
+        asynchrony: str = "contrast",
         pairs: int = 128,
         sync_steps: int = 1500,
         sync_rate: float = 7e-4,
@@ -123,6 +136,7 @@ class Synchronizer(CoupledGANs):
             inverse_steps=inverse_steps, inversion=inversion, reach=reach,
         )  # fmt: skip
         check_choice(self.name, "fusion", fusion, tuple(FUSIONS))
+        check_choice(self.name, "asynchrony", asynchrony, tuple(ASYNCHRONY))
         check_number(self.name, "width", width, 1, integer=True)
         check_number(self.name, "pairs", pairs, 2, integer=True)
         check_number(self.name, "sync_steps", sync_steps, 0, integer=True)
@@ -159,19 +173,18 @@ class Synchronizer(CoupledGANs):
     def judge(self, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
         return {d: self.critics[d](signal) for d, signal in signals.items()}
 
-    def generator_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
+    def generator_loss(self, batches: Batches, made: Made) -> dict[str, Tensor]:
         """The generators' side of the game, and their synchrony (Eq. 2)."""
-        yes, no = self.synchronizer.both(self.tupled(made))
-        loss = F.softplus(-yes).mean()
-        if self.asynchrony:
-            loss = (loss + F.softplus(no).mean()) / 2
+        kinds = made.z[:, self.latent :].argmax(1) if self.concepts else None
+        yes, no = self.synchronizer.both(self.tupled(made.signals), kinds)
+        loss = F.softplus(-yes).mean() + ASYNCHRONY[self.asynchrony](yes, no)
         return {
-            "adversarial": self.fooling(made),
-            "synchrony": self.synchrony * loss,
+            "adversarial": self.fooling(made.signals),
+            "synchrony": self.synchrony * loss / 2,
             "made": torch.sigmoid(yes.detach()).mean(),
         }
 
-    def synchronizer_loss(self, batches: Batches, made: Signals | None = None) -> dict[str, Tensor]:
+    def synchronizer_loss(self, batches: Batches, made: Made | None = None) -> dict[str, Tensor]:
         """``L_S`` on real tuples, half of them synchronous, and how often it is right."""
         yes, no = self.synchronizer.both(self.tupled(batches["pairs"].signals))
         right = ((yes.detach() > 0).float().mean() + (no.detach() < 0).float().mean()) / 2
@@ -184,7 +197,7 @@ class Synchronizer(CoupledGANs):
             return dict(signals)
         return {d: augmented(self.domains[d], signal) for d, signal in signals.items()}
 
-    def synchronizer_penalty(self, batches: Batches, made: Signals | None = None) -> Tensor:
+    def synchronizer_penalty(self, batches: Batches, made: Made | None = None) -> Tensor:
         """R1 of the synchronizer on real tuples, in all their items."""
         real = {d: steep(x) for d, x in self.tupled(batches["pairs"].signals).items()}
         logits = self.synchronizer(real)

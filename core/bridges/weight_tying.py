@@ -15,7 +15,7 @@ from ..layers import layers_of, through, tied
 from ..objectives import labelled_cross_entropy
 from ..signal import Signal
 from ..stage import UNLABELLED, Batches, Draw, Phase, Stage
-from .coupled import CoupledGANs, Signals
+from .coupled import CoupledGANs, Made, Signals
 from .teacher import Teacher
 
 
@@ -168,13 +168,15 @@ class WeightTying(CoupledGANs):
         drawn = through(self.trunk, Code.of(z))
         return {d: self.ends[d](drawn) for d in domains}
 
-    def imagined(self, batches: Batches, step: int) -> Signals:
+    def imagined(self, batches: Batches, step: int) -> Made:
         """A draw of z as signals; at first only the first domain's reach the tied layers."""
         if step > self.lead * self.steps or not len(self.trunk):
             return super().imagined(batches, step)
-        drawn: Tensor = through(self.trunk, Code.of(self.drawn(batches)))
+        z = self.drawn(batches)
+        drawn: Tensor = through(self.trunk, Code.of(z))
         first, *rest = self.domains
-        return {first: self.ends[first](drawn)} | {d: self.ends[d](drawn.detach()) for d in rest}
+        signals = {first: self.ends[first](drawn)}
+        return Made(z, signals | {d: self.ends[d](drawn.detach()) for d in rest})
 
     def features(self, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
         """The critics' last features ``[b h]`` by domain; the shared layers see all in one go."""
@@ -188,13 +190,13 @@ class WeightTying(CoupledGANs):
             return {d: self.entrances[d](signal) for d, signal in signals.items()}
         return {d: self.summit[-1](h) for d, h in self.features(signals).items()}
 
-    def critic_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
+    def critic_loss(self, batches: Batches, made: Made) -> dict[str, Tensor]:
         """The critics' side of the game, with what else is asked of their features."""
         if self.head is None and not self.matching:
             return super().critic_loss(batches, made)
-        features = self.features(self.faced(batches, made))
+        features = self.features(self.faced(batches, made.signals))
         terms = self.critic_terms(
-            batches, made, {d: self.summit[-1](h) for d, h in features.items()}
+            batches, made.signals, {d: self.summit[-1](h) for d, h in features.items()}
         )
         real, fake = zip(*(h.chunk(2) for h in features.values()), strict=True)
         if self.matching:
@@ -229,11 +231,11 @@ class WeightTying(CoupledGANs):
         assert self.head is not None
         return [self.entrances, self.summit[:-1], self.head]
 
-    def generator_loss(self, batches: Batches, made: Signals) -> dict[str, Tensor]:
+    def generator_loss(self, batches: Batches, made: Made) -> dict[str, Tensor]:
         """The generators' side of the game."""
         if not self.matching:
-            return {"adversarial": self.fooling(made)}
-        features = self.features(self.seen(made))
+            return {"adversarial": self.fooling(made.signals)}
+        features = self.features(self.seen(made.signals))
         logits = {d: self.summit[-1](h) for d, h in features.items()}
         return {
             "adversarial": self.fooled(logits),

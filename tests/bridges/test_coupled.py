@@ -132,7 +132,7 @@ def test_the_critics_loss_is_the_papers(kind: Any) -> None:
     bridge = connected(quick(kind))
     given = batches(bridge, columns(True))
     terms = bridge.critic_loss(*given)
-    drawn, made = given
+    drawn, made = given[0], given[1].signals
     wanted, right = torch.zeros(()), {}
     for d in "ab":
         yes = bridge.judge(drawn["items"].signals)[d]
@@ -150,11 +150,11 @@ def test_the_critics_loss_is_the_papers(kind: Any) -> None:
 @both
 def test_the_critics_do_not_teach_the_generators(kind: Any) -> None:
     bridge = connected(quick(kind))
-    _, made = given = batches(bridge, columns(True))
+    given = batches(bridge, columns(True))
     bridge.critic_loss(*given)["adversarial"].backward()
     makers = bridge.generators if kind is Synchronizer else bridge.ends
     assert all(p.grad is None for p in makers.parameters())
-    assert all(signal.values.requires_grad for signal in made.values())
+    assert all(signal.values.requires_grad for signal in given[1].signals.values())
 
 
 @both
@@ -273,6 +273,13 @@ def test_what_no_generator_reaches_is_an_error(trained: Any) -> None:
     far[1] = columns(True).column("a").take(torch.tensor([0])).values[0]
     with pytest.raises(ReachError, match=r"generator of 'a' does not reach 2 of 3.*residuals\) 0 "):
         trained.encode(Signal(far), "a")
+
+
+def test_an_inversion_tells_how_far_it_is(trained: Any) -> None:
+    told: list[tuple[int, int]] = []
+    items = columns(True).column("a").take(torch.arange(2))
+    trained.encode_telling(items, "a", lambda *now: told.append(now))
+    assert told[-1] == (60, 60) and len(told) == 60
 
 
 def test_unknown_domains_are_named(trained: Any) -> None:

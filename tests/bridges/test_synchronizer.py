@@ -8,7 +8,8 @@ import pytest
 import torch
 from games import Chain, batches, columns, connected, play, quick
 
-from transmodal.core.bridges.synchronizer import Synchronizer
+from transmodal.core.bridges.coupled import Made
+from transmodal.core.bridges.synchronizer import ASYNCHRONY, Synchronizer
 from transmodal.core.errors import DataError, SettingError, UnsupportedError
 from transmodal.core.records import Records
 from transmodal.core.signal import Signal
@@ -41,13 +42,33 @@ def test_strangers_are_other_items_of_the_batch(fusion: str) -> None:
     net = made(fusion=fusion).synchronizer.eval()
     x = {d: Signal(torch.rand(5, 6)) for d in "ab"}
     yes, no = net.both(x)
-    torch.testing.assert_close(yes, net(x))
-    told = [
-        net({"a": x["a"][i : i + 1], "b": x["b"][j : j + 1]})[0]
-        for i, others in enumerate(neighbours(fusion, 1, 5))
-        for j in others
+
+    def told(i: int, others: list[int], one: str, two: str) -> torch.Tensor:
+        here = {one: x[one][[i] * len(others)], two: x[two][others]}
+        return net(here)
+
+    wanted = [
+        torch.stack([told(i, o, "a", "b") for i, o in enumerate(neighbours(fusion, 1, 5))]),
+        torch.stack([told(i, o, "b", "a") for i, o in enumerate(neighbours(fusion, 1, 5))]),
     ]
-    torch.testing.assert_close(no, torch.stack(told))
+    for p in range(len(yes)):  # by its product, an item of either domain meets strangers
+        torch.testing.assert_close(yes[p], net(x))
+        torch.testing.assert_close(no[p], wanted[p])
+    assert yes.shape == no.shape[:2] == (2 if fusion == "product" else 1, 5)
+
+
+@fusions
+def test_strangers_of_ones_own_kind_are_left_out(fusion: str) -> None:
+    net = made(fusion=fusion).synchronizer.eval()
+    x = {d: Signal(torch.rand(5, 6)) for d in "ab"}
+    kinds = torch.tensor([0, 0, 1, 1, 0])
+    (yes, no), (_, apart) = net.both(x), net.both(x, kinds)
+    for i, others in enumerate(neighbours(fusion, 1, 5)):
+        for m, j in enumerate(others):
+            alike = kinds[i] == kinds[j]
+            torch.testing.assert_close(apart[0, i, m], torch.tensor(-1e4) if alike else no[0, i, m])
+    everyone = net.both(x, torch.zeros(5))[1]
+    assert ASYNCHRONY["contrast"](yes, everyone) == 0  # nobody is left to be told from
 
 
 @fusions
@@ -55,12 +76,13 @@ def test_three_domains_are_judged_at_once(fusion: str) -> None:
     net = made("a", "b", "c", fusion=fusion).synchronizer.eval()
     x = {d: Signal(torch.rand(5, 6)) for d in "abc"}
     yes, no = net.both(x)
-    assert yes.shape == (5,)
     if fusion == "product":  # the mean over the pairs of domains would hide who meets whom
-        assert no.shape == (3 * 5 * 4,)
+        assert yes.shape == (6, 5) and no.shape == (6, 5, 4)
+        torch.testing.assert_close(yes.mean(0), net(x))
     else:
         rolled = {d: Signal(x[d].values.roll(i, 0)) for i, d in enumerate("abc")}
-        torch.testing.assert_close(no, net(rolled))
+        torch.testing.assert_close(yes[0], net(x))
+        torch.testing.assert_close(no[0, :, 0], net(rolled))
 
 
 def test_domains_of_other_structure_cannot_be_laid_upon_each_other() -> None:
@@ -78,30 +100,46 @@ def test_domains_of_other_structure_cannot_be_laid_upon_each_other() -> None:
 
 
 @fusions
-@pytest.mark.parametrize("asynchrony", [True, False])
-def test_synchrony_is_the_papers_on_logs_of_probabilities(fusion: str, asynchrony: bool) -> None:
+@pytest.mark.parametrize("asynchrony", ["each", "none"])
+def test_synchrony_is_the_papers_on_logs_of_probabilities(fusion: str, asynchrony: str) -> None:
     bridge = made(fusion=fusion, synchrony=2.0, asynchrony=asynchrony, sync_steps=0)
-    _, signals = given = batches(bridge, columns(True))
+    given = batches(bridge, columns(True))
+    signals = given[1].signals
     terms = bridge.generator_loss(*given)
     s, b = bridge.synchronizer, 6
     here = s({d: signals[d] for d in "ab"}).sigmoid()
     loss = -here.log().mean()  # z1 = z2
-    if asynchrony:  # z1 != z2
+    if asynchrony == "each":  # z1 != z2
         away = [
             s({"a": signals["a"][i : i + 1], "b": signals["b"][j : j + 1]}).sigmoid()
             for i, others in enumerate(neighbours(fusion, 1, b))
             for j in others
         ]
-        loss = (loss - (1 - torch.cat(away)).log().mean()) / 2
-    torch.testing.assert_close(terms["synchrony"], 2 * loss)
+        loss = loss - (1 - torch.cat(away)).log().mean()
+    torch.testing.assert_close(terms["synchrony"], loss)
     torch.testing.assert_close(terms["adversarial"], bridge.fooling(signals))
     torch.testing.assert_close(terms["made"], here.mean().detach())
 
 
+def test_contrast_names_an_items_own_among_those_of_other_concepts() -> None:
+    bridge = made(asynchrony="contrast", concepts=2, synchrony=2.0, sync_steps=0)
+    given = batches(bridge, columns(True))
+    x, kinds = given[1].signals, given[1].z[:, 4:].argmax(1)
+    f, g = (bridge.synchronizer.nets[d](x[d]).vector for d in "ab")
+    logits = f @ g.T / 256**0.5 + bridge.synchronizer.bias
+    named = torch.zeros(())
+    for i in range(6):
+        other = [j for j in range(6) if kinds[j] != kinds[i]]
+        for row in (logits[i], logits[:, i]):
+            named = named - row[[i, *other]].log_softmax(0)[0] / 12
+    here = -logits.diagonal().sigmoid().log().mean()
+    torch.testing.assert_close(bridge.generator_loss(*given)["synchrony"], here + named)
+
+
 def test_the_synchronizer_learns_from_real_tuples_only() -> None:
     bridge = made(sync_steps=0, fusion="features")
-    drawn, signals = batches(bridge, columns(True))
-    terms = bridge.synchronizer_loss(drawn, signals)
+    drawn, made_ = batches(bridge, columns(True))
+    terms = bridge.synchronizer_loss(drawn, made_)
     x = drawn["pairs"].signals
     strangers = {"a": x["a"], "b": Signal(x["b"].values.roll(1, 0))}
     yes, no = (bridge.synchronizer(given).sigmoid() for given in (x, strangers))
@@ -109,7 +147,8 @@ def test_the_synchronizer_learns_from_real_tuples_only() -> None:
     assert terms["right"] == ((yes > 0.5).float().mean() + (no < 0.5).float().mean()) / 2
     terms["synchrony"].backward()
     assert all(p.grad is None for p in bridge.generators.parameters())
-    other = {d: Signal(torch.rand_like(v.values)) for d, v in signals.items()}
+    others = {d: Signal(torch.rand_like(v.values)) for d, v in made_.signals.items()}
+    other = Made(made_.z, others)
     torch.testing.assert_close(
         bridge.synchronizer_loss(drawn, other)["synchrony"], terms["synchrony"]
     )
@@ -181,14 +220,6 @@ def test_no_pairs_are_an_error_that_says_what_to_do() -> None:
         translator.fit(Records.from_arrays(columns), progress=False)
     with pytest.raises(DataError, match="wants rows that hold all of a, b, and there are none"):
         play(made(), partly(0))
-
-
-def test_without_asynchrony_nothing_keeps_the_modes_apart() -> None:
-    bridge = made(asynchrony=False, sync_steps=0)
-    _, signals = given = batches(bridge, columns(True))
-    terms = bridge.generator_loss(*given)
-    yes = bridge.synchronizer({d: signals[d] for d in "ab"})
-    torch.testing.assert_close(terms["synchrony"], -bridge.synchrony * yes.sigmoid().log().mean())
 
 
 def test_an_inversion_may_be_chosen_by_synchrony_too() -> None:

@@ -127,7 +127,7 @@ def test_the_first_domain_leads_and_the_others_end_by_themselves() -> None:
     drawn = batches(bridge, columns(False))[0]
     for step, reached in ((1, False), (2, False), (3, True)):
         torch.manual_seed(0)
-        signals = bridge.imagined(drawn, step)
+        signals = bridge.imagined(drawn, step).signals
         for d in "ab":
             bridge.zero_grad()
             signals[d].values.sum().backward(retain_graph=True)
@@ -150,7 +150,8 @@ def test_class_and_matching_terms_are_the_papers() -> None:
     bridge = made(classes=2, classification=3.0, matching=0.1)
     table = columns(False, labelled=True)
     table.column("b").labels.fill_(-1)
-    drawn, signals = given = batches(bridge, table)
+    given = batches(bridge, table)
+    drawn, signals = given[0], given[1].signals
     terms = bridge.critic_loss(*given)
     items = drawn["items"]
     logits = bridge.head(features(bridge, items.signals["a"], "a"))

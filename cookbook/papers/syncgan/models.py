@@ -59,7 +59,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "instruments": {**CLASSES, "concepts": 5, "sync_steps": 400, "steps": 400, "batch": 32},
 }
 ABLATION: Mapping[str, Mapping[str, Any]] = {
-    "no_asynchrony": {"asynchrony": False},
+    "no_asynchrony": {"asynchrony": "none"},
     "normal_prior": {"concepts": 0, "latent": 64},
 }
 # How queries are inverted, and how far off before that weighs as much as synchrony. Where there

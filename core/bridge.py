@@ -13,6 +13,7 @@ from .code import Code
 from .config import Configurable
 from .errors import UnknownNameError, UnsupportedError
 from .modality import Modality
+from .progress import Tick
 from .signal import Signal
 from .stage import Stage
 
@@ -69,6 +70,10 @@ class Bridge(Configurable, nn.Module, ABC):
     @abstractmethod
     def encode(self, signal: Signal, domain: str) -> Code:
         """A signal of a domain -> its code in the common space."""
+
+    def encode_telling(self, signal: Signal, domain: str, tick: Tick) -> Code:
+        """``encode``; a bridge that ``searches`` calls ``tick`` with steps done, steps in all."""
+        return self.encode(signal, domain)
 
     @abstractmethod
     def decode(self, code: Code, domain: str, style: Code | None = None) -> Signal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,12 +13,13 @@ from . import saved
 from .bridge import Bridge
 from .code import Code
 from .config import check_number
-from .errors import DataError, SettingError, TrainingError, UnknownNameError
+from .errors import DataError, ReachError, SettingError, TrainingError, UnknownNameError
 from .health import advised
 from .kernel import Kernel, Training
 from .kernel.events import Event, Interrupted, Progress
 from .kernel.settings import Precision
 from .modality import Modality
+from .progress import bar
 from .records import Records
 from .seeds import derived_seed
 from .signal import Signal
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .evaluation.judge import Judge
 
 BATCH = 256  # items translated at a time
+T = TypeVar("T")
 
 
 class Translator:
@@ -189,27 +191,43 @@ class Translator:
                 )
 
     # -- using ------------------------------------------------------------------
-    def translate(self, items: Sequence[Any], source: str, target: str) -> list[Any]:
+    def translate(
+        self, items: Sequence[Any], source: str, target: str, *, progress: bool = True
+    ) -> list[Any]:
         """Items of one domain into items of another.
 
         Args:
             items: of the source's modality (or paths of files that hold them).
             source, target: names of domains.
+            progress: show a progress bar where standard error is a terminal.
 
         Raises:
             UnknownNameError: no such domain.
             DataError: an item cannot be used.
+            ReachError: the bridge searches, and finds nothing like an item; names the positions.
         """
         modality = self._modality(source)
         signal = modality.collate([modality.load(item) for item in items])
-        return self._modality(target).split(self.translate_signal(signal, source, target))
+        made = self.translate_signal(signal, source, target, progress=progress)
+        return self._modality(target).split(made)
 
-    def translate_signal(self, signal: Signal, source: str, target: str) -> Signal:
+    def translate_signal(
+        self, signal: Signal, source: str, target: str, *, progress: bool = False
+    ) -> Signal:
         """``translate`` from signal to signal, without files or items."""
         self._modality(source), self._modality(target)
-        return self._over(
-            signal, lambda part: self.bridge.decode(self.bridge.encode(part, source), target)
-        )
+        with bar(f"{source} -> {target}", len(signal), progress) as show:
+
+            def translated(part: Signal, start: int) -> Signal:
+                def tick(done: int, steps: int) -> None:
+                    show(start + len(part) * done / steps)
+
+                code = self.bridge.encode_telling(part, source, tick)
+                made = self.bridge.decode(code, target).to("cpu")
+                show(start + len(part))
+                return made
+
+            return Signal.cat(self._over(signal, translated))
 
     def sample(
         self, n: int, domains: Sequence[str] | None = None, *, seed: int = 0
@@ -232,14 +250,9 @@ class Translator:
         """``[b d]`` vectors of the common space, comparable across domains."""
         modality = self._modality(domain)
         signal = modality.collate([modality.load(item) for item in items])
-        self._require_trained()
-        device = self._device()
-        with torch.no_grad():
-            parts = [
-                self.bridge.embed(signal[i : i + BATCH].to(device), domain).cpu()
-                for i in range(0, len(signal), BATCH)
-            ]
-        return torch.cat(parts)
+        return torch.cat(
+            self._over(signal, lambda part, start: self.bridge.embed(part, domain).cpu())
+        )
 
     def classify(self, items: Sequence[Any], domain: str) -> list[str]:
         """The class of each item, by the bridge's own classifier (domain adaptation).
@@ -249,13 +262,8 @@ class Translator:
         """
         modality = self._modality(domain)
         signal = modality.collate([modality.load(item) for item in items])
-        self._require_trained()
-        device, named = self._device(), []
-        with torch.no_grad():
-            for i in range(0, len(signal), BATCH):
-                logits = self.bridge.classify(signal[i : i + BATCH].to(device), domain)
-                named += [self.classes[k] for k in logits.argmax(1).tolist()]
-        return named
+        best = self._over(signal, lambda part, start: self.bridge.classify(part, domain).argmax(1))
+        return [self.classes[k] for k in torch.cat(best).tolist()]
 
     def interpolate(
         self, first: Any, last: Any, source: str, target: str, steps: int = 8
@@ -391,15 +399,18 @@ class Translator:
         return saved.read(cls, Path(folder), registry)
 
     # -- helpers ----------------------------------------------------------------
-    def _over(self, signal: Signal, function: Callable[[Signal], Signal]) -> Signal:
+    def _over(self, signal: Signal, function: Callable[[Signal, int], T]) -> list[T]:
+        """What the function makes of each slice of a signal, on the device, and its start."""
         self._require_trained()
         device = self._device()
+        made: list[T] = []
         with torch.no_grad():
-            parts = [
-                function(signal[i : i + BATCH].to(device)).to("cpu")
-                for i in range(0, len(signal), BATCH)
-            ]
-        return Signal.cat(parts)
+            for start in range(0, len(signal), BATCH):
+                try:
+                    made.append(function(signal[start : start + BATCH].to(device), start))
+                except ReachError as error:
+                    raise error.after(start) from None
+        return made
 
     def _device(self) -> torch.device:
         return next(self.bridge.parameters()).device

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 
 from ..config import check_number
-from ..errors import DataError, ReachError, UnsupportedError
+from ..errors import SHOWN, DataError, ReachError, UnsupportedError
 from ..signal import Signal
 
 Decode = Callable[[Tensor], Signal]  # z [m d] -> m signals, differentiable
 Distance = Callable[[Signal, Signal], Tensor]  # made, query -> [m], >= 0
-
-SHOWN = 5  # items an error names before it says how many more there are
 
 
 def squared_error(made: Signal, real: Signal) -> Tensor:
@@ -78,10 +76,12 @@ def require_finite(query: Signal) -> None:
     """
     bad = ~query.values.isfinite().flatten(1).all(1)
     if bad.any():
-        named = ", ".join(str(i) for i in _positions(bad)[:SHOWN])
+        places = _positions(bad)
+        named = ", ".join(str(i) for i in places[:SHOWN])
+        more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
         raise DataError(
-            f"{int(bad.sum())} of {len(query)} queries hold values that are not finite, at "
-            f"positions {named}{_more(bad)}; repair or leave them out"
+            f"{len(places)} of {len(query)} queries hold values that are not finite, at "
+            f"positions {named}{more}; repair or leave them out"
         )
 
 
@@ -100,12 +100,12 @@ def require_reached(residual: Tensor, limit: float, domain: str) -> None:
     check_number("inversion", "limit", limit, 0)
     bad = ~(residual <= limit)
     if bad.any():
-        named = ", ".join(f"{i} ({residual[i]:.4g})" for i in _positions(bad)[:SHOWN])
         raise ReachError(
-            f"the generator of {domain!r} does not reach {int(bad.sum())} of {len(residual)} "
-            f"queries within {limit:g}, at positions (residuals) {named}{_more(bad)}; "
-            "give items like those it was trained on, search with more restarts or steps, "
-            "train it longer, or raise the limit"
+            f"the generator of {domain!r} does not reach {{missed}} within {limit:g}, at positions "
+            "(residuals) {positions}; give items like those it was trained on, search with more "
+            "restarts or steps, train it longer, or raise the limit",
+            {i: f"({residual[i]:.4g})" for i in _positions(bad)},
+            len(residual),
         )
 
 
@@ -120,10 +120,11 @@ def best_ends(rank: Tensor, residual: Tensor, z: Tensor) -> Tensor:
     lost = ~(residual.isfinite() & z.isfinite().all(2))
     bad = lost.all(1)
     if bad.any():
-        named = ", ".join(str(i) for i in _positions(bad)[:SHOWN])
         raise ReachError(
-            f"no search for {int(bad.sum())} of {len(bad)} queries ended in finite numbers, at "
-            f"positions {named}{_more(bad)}; lower the search's rate to the distance's scale"
+            "no search for {missed} ended in finite numbers, at positions {positions}; lower the "
+            "search's rate to the distance's scale",
+            dict.fromkeys(_positions(bad), ""),
+            len(bad),
         )
     rank = rank.nan_to_num(torch.finfo(rank.dtype).max).masked_fill(lost, torch.inf)
     tied = rank == rank.amin(1, keepdim=True)
@@ -133,8 +134,3 @@ def best_ends(rank: Tensor, residual: Tensor, z: Tensor) -> Tensor:
 def _positions(bad: Tensor) -> list[int]:
     found: list[int] = bad.nonzero()[:, 0].tolist()
     return found
-
-
-def _more(bad: Tensor) -> str:
-    left = int(bad.sum()) - SHOWN
-    return f" and {left} more" if left > 0 else ""

@@ -6,22 +6,26 @@ import json
 import math
 import os
 import signal
+from contextlib import contextmanager
 
 import pytest
 import torch
 
+from transmodal.core import progress
 from transmodal.core.bridge import Bridge, Needs
 from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.code import Code
 from transmodal.core.errors import (
     CheckpointError,
     DataError,
+    ReachError,
     SettingError,
     TrainingError,
     UnknownNameError,
     UnsupportedError,
 )
 from transmodal.core.kernel.events import Progress
+from transmodal.core.latents.reach import require_reached
 from transmodal.core.latents.vae import VAE
 from transmodal.core.records import Records
 from transmodal.core.stage import UNLABELLED
@@ -113,6 +117,53 @@ def test_walking_and_the_random_state_of_others(trained):
     torch.manual_seed(7)
     trained.walk(3, seed=1)
     assert torch.equal(torch.rand(1), expected)
+
+
+class Searcher(Swap):
+    """Reaches nothing whose first number is 1, and tells how far it has come."""
+
+    searches = True
+
+    def encode_telling(self, signal, domain, tick):
+        for step in range(4):
+            tick(step + 1, 4)
+        require_reached(signal.values[:, 0], 0.99, domain)
+        return self.encode(signal, domain)
+
+
+def test_what_is_out_of_reach_is_named_by_its_place_in_the_callers_list():
+    translator = Translator({"a": Dots(), "b": Dots()}, Searcher())
+    translator.connect()
+    items = torch.zeros(600, 6)
+    assert len(translator.translate(list(items), "a", "b")) == 600
+    items[300, 0] = items[511, 0] = 1.0
+    with pytest.raises(
+        ReachError, match=r"'a' does not reach 2 of 512 queries .*residuals\) 300 \(1\), 511 \(1\);"
+    ) as caught:
+        translator.translate(list(items), "a", "b")
+    assert list(caught.value.missed) == [300, 511]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_translation_shows_how_far_it_is_on_a_terminal(told, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # to rich, a terminal
+    translator = Translator({"a": Dots(), "b": Dots()}, Searcher())
+    translator.connect()
+    made = []
+    real = progress.bar
+
+    @contextmanager
+    def watched(*arguments):
+        with real(*arguments) as show:
+            yield lambda done: (made.append(done), show(done))
+
+    monkeypatch.setattr("transmodal.core.translator.bar", watched)
+    translator.translate(list(torch.zeros(400, 6)), "a", "b", progress=told)
+    assert made == [64, 128, 192, 256, 256, 292, 328, 364, 400, 400]
+    assert ("a -> b" in capsys.readouterr().err) is told
+    monkeypatch.delenv("FORCE_COLOR")
+    translator.translate(list(torch.zeros(3, 6)), "a", "b")
+    assert capsys.readouterr().err == ""  # no terminal, no bar
 
 
 class NoPrior(Swap):

@@ -25,7 +25,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from transmodal.core.latents.inversion import Inversion, invert
-from transmodal.core.latents.searches import LBFGS, AdamSearch, GradientDescent
+from transmodal.core.latents.prior import Prior
+from transmodal.core.latents.searches import LBFGS, AdamSearch, GradientDescent, Search
 from transmodal.core.objectives import gaussian_kl
 from transmodal.core.signal import Signal
 
@@ -91,19 +92,23 @@ def main() -> None:
     def decode(z: Tensor) -> Signal:
         return Signal(generator(z))
 
-    def one_by_one(search: GradientDescent | LBFGS) -> Inversion:
-        found = [invert(decode, query[i : i + 1], WIDTH, search=search) for i in range(len(query))]
+    def found_by(search: Search, queries: Signal) -> Inversion:
+        starts = Prior(WIDTH).starts(search.restarts, torch.device("cpu"))
+        return invert(decode, queries, starts.expand(len(queries), -1, -1), search=search)
+
+    def one_by_one(search: Search) -> Inversion:
+        found = [found_by(search, query[i : i + 1]) for i in range(len(query))]
         return Inversion(
             torch.cat([each.z for each in found]), torch.cat([each.residual for each in found])
         )
 
     players: dict[str, Callable[[], Inversion]] = {
         "published": lambda: one_by_one(GradientDescent()),
-        "fast": lambda: invert(decode, query, WIDTH, search=AdamSearch()),
+        "fast": lambda: found_by(AdamSearch(), query),
     }
     if chosen.l_bfgs:
         players["l-bfgs"] = lambda: one_by_one(LBFGS())
-    invert(decode, query[:1], WIDTH, search=AdamSearch(steps=1))  # warms up
+    found_by(AdamSearch(steps=1), query[:1])  # warms up
     times: dict[str, list[float]] = {name: [] for name in players}
     residuals: dict[str, Tensor] = {}
     for round_ in range(chosen.rounds):

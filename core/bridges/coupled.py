@@ -22,7 +22,7 @@ from ..bridge import Bridge
 from ..code import Code
 from ..config import check_choice, check_number
 from ..errors import SettingError
-from ..latents.inversion import invert_from
+from ..latents.inversion import invert
 from ..latents.prior import Prior
 from ..latents.reach import require_reached, squared_error
 from ..latents.searches import search_named
@@ -135,7 +135,7 @@ class CoupledGANs(Bridge):
         self.truncation = truncation
         self.inverse_steps, self.inversion, self.reach = inverse_steps, inversion, reach
         self.space = Prior(latent, concepts)
-        chosen = {"name": "adam", "restarts": 4} if inversion is None else dict(inversion)
+        chosen = {"name": "adam"} if inversion is None else dict(inversion)
         if "name" not in chosen:
             raise SettingError(
                 f"{self.name}: inversion is the name of a search and its settings, such as "
@@ -193,7 +193,7 @@ class CoupledGANs(Bridge):
                 starts = self.space.around(guess, count)
             else:
                 starts = self.space.starts(count, device).expand(len(signal), -1, -1)
-        found = invert_from(
+        found = invert(
             decode,
             signal,
             starts,

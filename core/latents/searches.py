@@ -26,8 +26,6 @@ class Search(Configurable, ABC):
     Args:
         steps: of each walk; >= 1.
         restarts: starting points for every query; >= 1. The best end is the answer.
-        pool: draws of the prior from which each query takes its nearest ones as starting
-            points; 0 starts every query from the same random draws.
         prior: weight of ``||z||^2``, >= 0, in the distance's own unit. A Normal likelihood of
             variance v and z ~ N(0, I) make it v with a summed squared error, 1/2 with nats.
             More of it keeps z where every domain's generator has learned, at a higher residual.
@@ -39,7 +37,6 @@ class Search(Configurable, ABC):
 
     steps: int
     restarts: int
-    pool: int = 0
     prior: float = 0.0
     chunk: int = 1024
 
@@ -48,12 +45,6 @@ class Search(Configurable, ABC):
         for name in ("steps", "restarts", "chunk"):
             check_number(owner, name, getattr(self, name), 1, integer=True)
         check_number(owner, "prior", self.prior, 0)
-        check_number(owner, "pool", self.pool, 0, integer=True)
-        if 0 < self.pool < self.restarts:
-            raise SettingError(
-                f"{owner}: {self.restarts} restarts cannot be chosen from a pool of {self.pool}; "
-                "give at least as many, or 0 for none"
-            )
 
     @abstractmethod
     def descend(self, losses: Losses, z: Tensor, tick: Callable[[], None]) -> Tensor:
@@ -152,8 +143,7 @@ class AdamSearch(Search):
     """All queries and all their restarts in one batch under Adam, rate falling as a cosine.
 
     Adam treats every number by itself, so over a sum of losses each row walks as it would
-    alone. The default: starting from the nearest of a pool of draws it needs few restarts
-    and a tenth of the published steps.
+    alone. The default: a few restarts, and a tenth of the published steps.
 
     Source: the objective of SyncGAN Eq. 3 and the prior of RECIPES A.3; the other settings
     are the best we found on a decoder of 28 x 28 digits (``cookbook/benchmarks/inversion.py``).
@@ -164,8 +154,7 @@ class AdamSearch(Search):
     """
 
     steps: int = 150
-    restarts: int = 2
-    pool: int = 512
+    restarts: int = 4
     prior: float = 1e-3
     chunk: int = 256
     rate: float = 0.2

@@ -18,7 +18,7 @@ from transmodal.core.bridges.teacher import Teacher
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.code import Code
 from transmodal.core.errors import ReachError, SettingError, UnknownNameError
-from transmodal.core.latents.inversion import invert_from
+from transmodal.core.latents.inversion import invert
 from transmodal.core.latents.prior import SCALE, Prior
 from transmodal.core.latents.searches import AdamSearch
 from transmodal.core.modality import Modality
@@ -356,7 +356,7 @@ def test_a_search_keeps_the_concept_it_starts_from() -> None:
     turn = torch.randn(7, 9)
     z = prior.draw(12, torch.device("cpu"))
     query = Signal(z @ turn)
-    found = invert_from(
+    found = invert(
         lambda x: Signal(prior.snap(x) @ turn), query, z[:, None], search=AdamSearch(), normal=3
     )
     assert torch.equal(prior.snap(found.z)[:, 3:], z[:, 3:])
@@ -376,6 +376,11 @@ def test_what_lies_between_two_concepts_is_decoded_as_one_of_them() -> None:
 def test_an_inversion_without_a_name_is_refused(inversion: dict[str, int]) -> None:
     with pytest.raises(SettingError, match="inversion is the name of a search and its settings"):
         WeightTying(inversion=inversion)
+
+
+@both
+def test_a_search_by_name_alone_is_the_default_one(kind: Any) -> None:
+    assert kind().search == kind(inversion={"name": "adam"}).search == AdamSearch()
 
 
 def test_consistency_wants_a_classifier() -> None:

@@ -17,7 +17,7 @@ from transmodal.cookbook.papers.syncgan.experiments import garments, kept
 from transmodal.cookbook.papers.syncgan.sets import domain_set
 from transmodal.core.bridges.synchronizer import Synchronizer
 from transmodal.core.errors import ReachError
-from transmodal.core.latents.inversion import invert_from
+from transmodal.core.latents.inversion import invert
 from transmodal.core.latents.searches import AdamSearch, GradientDescent
 from transmodal.core.seeds import derived_seed
 from transmodal.core.signal import Signal
@@ -91,9 +91,7 @@ def descended(
         search = GradientDescent(steps=steps, rate=each)
         started = time.process_time()
         try:
-            found = invert_from(
-                lambda z: bridge.make(z, [SOURCE])[SOURCE], query, start, search=search
-            )
+            found = invert(lambda z: bridge.make(z, [SOURCE])[SOURCE], query, start, search=search)
         except ReachError:
             continue
         return time.process_time() - started, float(found.residual), each
@@ -106,6 +104,6 @@ def batched(bridge: Synchronizer, queries: Signal, steps: int) -> Tensor:
     with torch.no_grad():
         guess = bridge.space.snap(bridge.inverses[SOURCE](queries).vector.float())
         starts = bridge.space.around(guess, search.restarts)
-    return invert_from(
+    return invert(
         lambda z: bridge.make(z, [SOURCE])[SOURCE], queries, starts, search=search
     ).residual

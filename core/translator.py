@@ -21,7 +21,7 @@ from .kernel.settings import Precision
 from .modality import Modality
 from .progress import bar
 from .records import Records
-from .seeds import derived_seed
+from .seeds import derived_seed, seeded
 from .signal import Signal
 from .stage import UNLABELLED
 from .table import Table
@@ -90,8 +90,7 @@ class Translator:
         if self.connected:
             raise SettingError("this translator is connected already; make a new one")
         self.classes = tuple(classes)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derived_seed(seed, "weights"))
+        with seeded(derived_seed(seed, "weights")):
             self.bridge.connect(self.domains, len(self.classes))
         self.bridge.eval()
 
@@ -241,8 +240,7 @@ class Translator:
         names = list(domains or self.domains)
         for name in names:
             self._modality(name)
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(seed)
+        with seeded(seed), torch.no_grad():
             made = self.bridge.sample(n, names)
         return {name: self.domains[name].split(made[name].to("cpu")) for name in names}
 
@@ -310,8 +308,7 @@ class Translator:
         names = list(domains or self.domains)
         for name in names:
             self._modality(name)
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(seed)
+        with seeded(seed), torch.no_grad():
             if ends is not None and source is not None:
                 modality = self._modality(source)
                 signal = modality.collate([modality.load(end) for end in ends])

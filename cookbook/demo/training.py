@@ -15,6 +15,7 @@ from transmodal.cookbook.demo.data import Amount, domains
 from transmodal.core import Code, Modality, Records, Signal, Translator
 from transmodal.core.kernel.events import Event, Progress
 from transmodal.core.kernel.settings import Precision
+from transmodal.core.seeds import seeded
 from transmodal.registry import Registry
 
 if TYPE_CHECKING:
@@ -146,8 +147,7 @@ def judges(
 def faster_precision(modalities: Mapping[str, Modality], batch: int = 64) -> str:
     """``"bf16"`` where steps of an autoencoder are clearly faster in it here, else ``"fp32"``."""
     modality = modalities["spoken"]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         prenet, generator = modality.prenet(64, pooled=True), modality.generator(64)
         noise = torch.rand(8000)
         signal = modality.collate([noise[: 4000 + 10 * i] for i in range(batch)])

@@ -16,7 +16,7 @@ from ..kernel.events import Event, Interrupted
 from ..kernel.loop import Kernel
 from ..kernel.settings import Training
 from ..modality import Modality
-from ..seeds import derived_seed
+from ..seeds import derived_seed, seeded
 from ..signal import Signal
 from ..stage import UNLABELLED, Adam, Batch, Draw, Phase, Stage
 from ..table import Column, Memory, Table
@@ -206,8 +206,7 @@ def _train(
     show: Callable[[Iterator[Event]], Iterator[Event]] = iter,
 ) -> Judge:
     table = Table({DOMAIN: column}, tuple(str(c) for c in range(classes)))
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(), seeded(seed):  # the training reseeds every device
         judge = Judge(modality, classes, width)
         draws = [Draw(DOMAIN, (DOMAIN,), batch, labelled=True, balanced=True)]
         phase = Phase(

@@ -9,7 +9,7 @@ import torch
 
 from ..config import check_number
 from ..errors import DataError, SettingError
-from ..seeds import derived_seed
+from ..seeds import derived_seed, seeded
 from ..signal import Signal
 from ..translator import Translator
 
@@ -52,8 +52,7 @@ def joint_samples(
         raise SettingError("this translator has no weights to sample with; call fit, or load one")
     for start in range(0, n, batch):
         count = min(batch, n - start)
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(derived_seed(seed, "samples", start))
+        with seeded(derived_seed(seed, "samples", start)), torch.no_grad():
             made = bridge.sample(count, domains)
         piece = {domain: made[domain].to("cpu") for domain in domains}
         for domain, signal in piece.items():

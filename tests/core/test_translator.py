@@ -24,6 +24,7 @@ from transmodal.core.errors import (
     UnknownNameError,
     UnsupportedError,
 )
+from transmodal.core.evaluation.sampling import joint_samples
 from transmodal.core.kernel.events import Progress
 from transmodal.core.latents.reach import require_reached
 from transmodal.core.latents.vae import VAE
@@ -117,6 +118,20 @@ def test_walking_and_the_random_state_of_others(trained):
     torch.manual_seed(7)
     trained.walk(3, seed=1)
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_seeded_draws_leave_the_generators_of_other_devices_alone(trained, monkeypatch):
+    touched = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", touched.append)
+    before = torch.get_rng_state()
+    trained.sample(2, seed=1)
+    trained.walk(3, seed=1)
+    make().connect(seed=4)
+    list(joint_samples(trained, 3, ["a"]))
+    assert touched == []
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(0)
+    assert touched == [0]  # what would have told
 
 
 class Searcher(Swap):

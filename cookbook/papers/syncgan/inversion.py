@@ -19,7 +19,7 @@ from transmodal.core.bridges.synchronizer import Synchronizer
 from transmodal.core.errors import ReachError
 from transmodal.core.latents.inversion import invert
 from transmodal.core.latents.searches import AdamSearch, GradientDescent
-from transmodal.core.seeds import derived_seed
+from transmodal.core.seeds import derived_seed, seeded
 from transmodal.core.signal import Signal
 
 SOURCE = "digits"
@@ -84,8 +84,7 @@ def descended(
     Raises:
         ReachError: it diverges at every rate.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         start = bridge.prior(1).vector[:, None]
     for each in RATES[RATES.index(rate) :]:
         search = GradientDescent(steps=steps, rate=each)

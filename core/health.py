@@ -18,8 +18,6 @@ LOST = 0.52
 # Among MNIST and Fashion-MNIST items of one class lie .61 to .98 times the mean distance of all
 # items: below .6, samples are more alike than those of any single class.
 ALIKE = 0.6
-# ln 8 / ln 10 is .90: lower, and more than two of ten classes are gone.
-LOPSIDED = 0.9
 # Pairs made of two unrelated z get about .09 from a good synchronizer (of ten classes, a tenth
 # of them share one, and get K/(K+1)). Below .25, pairs of ONE z look hardly more related than
 # that (RECIPES A.5, A.6).
@@ -38,7 +36,7 @@ class Sign:
         each: whether there is one of each note for every domain.
         holds: whether these values are such; they come in the order of ``notes``.
         words: what to say, of ``{domain}`` and the values ``{0}``, ``{1}``; ``{0:.0f}`` is a
-            percentage where the note's name stands in ``PERCENT``.
+            percentage where the note's name ends in ``PERCENT``.
     """
 
     notes: tuple[str, ...]
@@ -47,7 +45,7 @@ class Sign:
     words: str
 
 
-PERCENT = ("right", "entropy")  # notes that are said as percentages
+PERCENT = "right"  # notes that are said as percentages
 SIGNS = (
     Sign(
         ("discriminator/right",),
@@ -70,14 +68,6 @@ SIGNS = (
         lambda diversity: diversity < ALIKE,
         "modes collapsing in {domain!r}: samples differ {0:.2f} times as much as real items; "
         "raise r1, lower both learning rates, take larger batches, or go back to an earlier state",
-    ),
-    Sign(
-        ("discriminator/entropy",),
-        True,
-        lambda entropy: entropy < LOPSIDED,
-        "classes are missing in {domain!r}: the spread of its samples over the classes is at "
-        "{0:.0f} % of an even one; take larger batches, raise r1, and see that the synchronizer, "
-        "if any, gets pairs made of different z",
     ),
     Sign(
         ("generator/made",),
@@ -108,8 +98,6 @@ def advise(notes: Mapping[str, float]) -> list[str]:
               discriminator calls what they are, 0 to 1.
             - ``discriminator/diversity/DOMAIN``: mean distance between made items over mean
               distance between real items.
-            - ``discriminator/entropy/DOMAIN``: entropy of the classes of made items as a
-              fraction of its largest value, 0 to 1.
             - ``synchronizer/right``: share of real pairs, synchronous or not, that the
               synchronizer calls what they are.
             - ``generator/made``: mean probability of synchrony it gives to pairs made of

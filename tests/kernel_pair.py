@@ -14,11 +14,24 @@ from kernel_toys import Toy, draws, fork, same, table, wait, weights
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from transmodal.core.bridges.teacher import Teacher
 from transmodal.core.kernel import Kernel, Saved, Training
 from transmodal.core.stage import Adam, Batch, Lazy, Phase, Stage
 
 
-def plan(model: Toy, size: int) -> list[Stage]:
+class Taught(Toy):
+    """The toy without noise, and a teacher that follows its critic and counts what it sees."""
+
+    def __init__(self) -> None:
+        super().__init__(norm=False)
+        self.teacher = Teacher([self.judge], 2, 0.9)
+
+    def ask(self, real: Tensor) -> None:
+        self.teacher.follow([self.judge])
+        self.teacher.name(torch.cat([real, -real], 1) * 5)
+
+
+def plan(model: Taught, size: int) -> list[Stage]:
     """Objectives without noise, so that two shares of a batch mean what the whole does."""
 
     def make(batches: Mapping[str, Batch]) -> Mapping[str, Tensor]:
@@ -37,6 +50,7 @@ def plan(model: Toy, size: int) -> list[Stage]:
     def tell_shared(batches: Mapping[str, Batch], made: Tensor) -> Mapping[str, Tensor]:
         x = batches["x"].signals["dots"].values
         real, fake = model.judge(x), model.judge(made.detach())
+        model.ask(real.detach())
         return {"tell": F.softplus(-real).mean() + F.softplus(fake).mean()}
 
     def fool_shared(batches: Mapping[str, Batch], made: Tensor) -> Mapping[str, Tensor]:
@@ -63,7 +77,7 @@ def train(
 ) -> None:
     """To the end, or until the state after a stage's step is saved and known to all."""
     torch.set_num_threads(1)
-    model = Toy(norm=False)
+    model = Taught()
     settings = Training(
         device="cpu", log_every=2, accumulate=2, checkpoint=states, save_every=0.0
     )  # fmt: skip
@@ -93,7 +107,7 @@ def main(folder: Path) -> None:
     assert wait(fork(lambda: train(folder / "alone", 16))) == 0
     assert pair(folder, "pair") == [0, 0]
     alone, first, second = (load_file(folder / n) for n in ("alone", "pair-0", "pair-1"))
-    start = weights(Toy(norm=False))
+    start = weights(Taught())
     for name in alone:
         assert torch.equal(first[name], second[name]), name
         torch.testing.assert_close(first[name], alone[name], rtol=0, atol=1e-6)

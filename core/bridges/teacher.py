@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..kernel.distributed import average
 from ..stage import UNLABELLED
 
 
@@ -16,7 +17,8 @@ class Teacher(nn.Module):
 
     Source: mean teachers (Tarvainen & Valpola 2017), names as in FixMatch (Sohn et al. 2020,
     sec. 2.2) with the alignment of distributions of ReMixMatch (Berthelot et al. 2020, sec. 3.1),
-    towards classes of equal size and by the square root only.
+    towards classes of equal size and by the square root only. Where several processes train,
+    what is seen of the classes is the mean over all their items.
 
     Args:
         modules: what to average; they are copied.
@@ -55,7 +57,8 @@ class Teacher(nn.Module):
         shares = logits.float().softmax(1).nan_to_num(0)
         mean = shares.mean(0)
         # a step whose numbers are not finite says nothing of the classes
-        self.seen.lerp_(torch.where(logits.isfinite().all(), mean, self.seen), 0.02)
+        told = torch.where(logits.isfinite().all(), mean, self.seen)
+        self.seen.lerp_(average(told), 0.02)
         aligned = shares / self.seen.sqrt()
         best = (aligned / aligned.sum(1, keepdim=True)).max(1)
         return best.indices.masked_fill(~(best.values > self.sure), UNLABELLED)

@@ -58,6 +58,18 @@ class World:
         return [sum(column) / self.size for column in zip(*rows, strict=True)]
 
 
+def average(value: Tensor) -> Tensor:
+    """The mean of a tensor over the processes, without gradients; itself where there is one.
+
+    For what every process must hold alike though each has its own share of the items.
+    """
+    if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
+        return value
+    total = value.detach().clone()
+    dist.all_reduce(total)
+    return total / dist.get_world_size()
+
+
 @contextmanager
 def join(device: torch.device) -> Iterator[World]:
     """The world of this process: torch's default group, or that of ``torchrun``, or itself."""

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..kernel.distributed import average
 from ..modality import Modality
 from ..signal import Signal
 from ..stage import UNLABELLED, Batch, Draw, Stage
@@ -86,7 +87,7 @@ class SelfTraining(Reader):
         with torch.no_grad():
             # One item that is not finite must not spoil the running mean for good.
             belief = self.taught(many).softmax(1).nan_to_num()
-            self.seen.lerp_(belief.mean(0), 0.02)
+            self.seen.lerp_(average(belief.mean(0)), 0.02)
             belief = F.normalize(belief / self.seen, p=1, dim=1)
             certainty, named = belief.max(1)
             # Until the labelled items have taught it something, the teacher is not asked.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import saved
 from .bridge import Bridge
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .evaluation.judge import Judge
 
 BATCH = 256  # items translated at a time
+NAMES = nn.ModuleDict()  # bridges keep a domain's parts in one, under its name
 T = TypeVar("T")
 
 
@@ -43,7 +44,8 @@ class Translator:
         bridge: the strategy that ties them.
 
     Raises:
-        SettingError: fewer than one domain, a name that is no file name, a bridge in use.
+        SettingError: fewer than one domain, a name that is no file name or an attribute of torch's
+            modules, a bridge in use.
 
     >>> translator = Translator({"digits": Image(size=28), "spoken": Speech()}, BridgingVAE())
     >>> translator.fit(Records.from_manifest("train.csv"), precision="bf16")
@@ -56,6 +58,11 @@ class Translator:
         for name, modality in domains.items():
             if not name.replace("_", "").replace("-", "").isalnum():
                 raise SettingError(f"a domain's name is letters, digits, '-' and '_', not {name!r}")
+            if hasattr(NAMES, name):
+                raise SettingError(
+                    f"a domain cannot be called {name!r}, a name torch's modules have a use for; "
+                    f"call it {name + '_'!r}, or something else"
+                )
             if not isinstance(modality, Modality):
                 raise SettingError(f"the domain {name!r} needs a Modality, not {modality!r}")
         if not isinstance(bridge, Bridge):

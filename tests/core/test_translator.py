@@ -134,6 +134,18 @@ def test_seeded_draws_leave_the_generators_of_other_devices_alone(trained, monke
     assert touched == [0]  # what would have told
 
 
+@pytest.mark.parametrize("name", ["items", "keys", "forward", "train", "_modules"])
+def test_a_domain_is_not_called_like_what_torch_needs(name):
+    with pytest.raises(SettingError, match=f"cannot be called '{name}', .* call it '{name}_'"):
+        Translator({"a": Dots(), name: Dots()}, Swap())
+
+
+@pytest.mark.parametrize("name", ["a.b", "", "a b", "a/b"])
+def test_a_domain_is_called_by_letters_and_digits(name):
+    with pytest.raises(SettingError, match="a domain's name is letters, digits"):
+        Translator({"a": Dots(), name: Dots()}, Swap())
+
+
 class Searcher(Swap):
     """Reaches nothing whose first number is 1, and tells how far it has come."""
 

@@ -25,29 +25,13 @@ class Mean(nn.Module):
         return F.leaky_relu_(self.linear(mean_token(code)), 0.2)
 
 
-class Map(nn.Module):
-    """Features ``[b hidden]`` -> the innermost map ``[b C h w]``, by a linear layer."""
-
-    def __init__(self, hidden: int, shape: tuple[int, int, int]) -> None:
-        super().__init__()
-        self.shape = shape
-        self.linear = nn.Linear(hidden, math.prod(shape))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.linear(x)
-        return x.view(len(x), *self.shape)
-
-    def extra_repr(self) -> str:
-        return f"shape={self.shape}"
-
-
 class Start(nn.Module):
     """Vectors ``[b width]``, or codes by their mean token, -> the innermost map ``[b C h w]``."""
 
     def __init__(self, width: int, shape: tuple[int, int, int]) -> None:
         super().__init__()
         self.shape = shape
-        self.linear = nn.Linear(width, shape[0] * shape[1] * shape[2])
+        self.linear = nn.Linear(width, math.prod(shape))
 
     def forward(self, given: Code | Tensor) -> Tensor:
         x = mean_token(given) if isinstance(given, Code) else given
@@ -112,8 +96,8 @@ class ConvDecoder(nn.Module):
         super().__init__()
         self.plan, self.condition, self.n, self.stage = plan, condition, n, stage
         shape = (plan.features[-1], *plan.sizes[-1])
-        entry = [Mean(width, hidden), Map(hidden, shape)] if hidden else [Start(width, shape)]
-        self.entry = nn.ModuleList(entry)
+        first = [Mean(width, hidden)] if hidden else []
+        self.entry = nn.ModuleList([*first, Start(hidden or width, shape)])
         here = plan.sizes[stage]
         self.place = nn.Linear(width, plan.features[stage] * (here[0] * here[1] // n))
         last = len(plan.strides) - 1

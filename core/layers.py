@@ -28,12 +28,34 @@ def through(layers: Iterable[nn.Module], x: Any) -> Any:
     return x
 
 
+def made_alike(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two layers have the same parts, settings and shapes of weights.
+
+    Settings are what ``repr`` tells, and attributes that are numbers, words or lists of them.
+    """
+    if repr(one) != repr(other):
+        return False
+    pairs = zip(one.modules(), other.modules(), strict=True)
+    shapes = [[p.shape for p in layer.parameters()] for layer in (one, other)]
+    return shapes[0] == shapes[1] and all(_settings(a) == _settings(b) for a, b in pairs)
+
+
+def _settings(module: nn.Module) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in vars(module).items()
+        if not key.startswith("_")
+        and key != "training"
+        and isinstance(value, int | float | str | tuple | list | None)
+    }
+
+
 def alike(chains: Mapping[str, Sequence[nn.Module]]) -> int:
     """How many layers, from the first, are made alike in all the chains."""
     count = 0
     for layers in zip(*chains.values(), strict=False):
-        first, *rest = (repr(layer) for layer in layers)
-        if any(other != first for other in rest):
+        first, *rest = layers
+        if not all(made_alike(first, other) for other in rest):
             break
         count += 1
     return count

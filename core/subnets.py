@@ -125,6 +125,9 @@ class Down(nn.Module):
         x = self.conv(x.contiguous(memory_format=torch.channels_last))
         return F.leaky_relu_(x, self.slope) if self.slope else F.relu_(x)
 
+    def extra_repr(self) -> str:
+        return f"slope={self.slope}"
+
 
 class ConvEncoder(nn.Module):
     """A picture ``[b c h w]`` -> its innermost map ``[b C h' w']``.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..code import Code
 from ..config import check_number
 from ..errors import SettingError, UnsupportedError
-from ..layers import layers_of, through, tied
+from ..layers import layers_of, made_alike, through, tied
 from ..objectives import labelled_cross_entropy
 from ..signal import Signal
 from ..stage import UNLABELLED, Batches, Draw, Phase, Stage
@@ -142,7 +142,7 @@ class WeightTying(CoupledGANs):
         k = tied(critics, self.tied_critic, "discriminator")
         for d, net in critics.items():  # begin alike, so that labels of one domain serve all
             for layer, other in zip(net, critics[first], strict=False):
-                if repr(layer) == repr(other) and d != first:
+                if d != first and made_alike(layer, other):
                     layer.load_state_dict(other.state_dict())
         self.entrances = nn.ModuleDict(
             {d: nn.Sequential(*reversed(net[k:])) for d, net in critics.items()}

@@ -8,11 +8,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from games import Chain, batches, columns, connected, play, quick
+from torch import nn
 
 from transmodal.core.bridges.weight_tying import WeightTying, apart
 from transmodal.core.errors import SettingError, UnknownNameError, UnsupportedError
-from transmodal.core.layers import alike, layers_of, through, tied
+from transmodal.core.layers import alike, layers_of, made_alike, through, tied
 from transmodal.core.signal import Signal
+from transmodal.core.subnets import Down
 
 from toys import Dots
 
@@ -103,6 +105,20 @@ def test_chains_are_alike_as_far_as_their_first_difference() -> None:
     assert alike({"a": nets[0], "b": nets[2]}) == 2
     assert tied({"a": nets[0], "b": nets[1]}, None, "generator") == 2
     assert layers_of(Dots().discriminator())[0].__class__.__name__ == "Critic"
+
+
+def test_settings_that_no_repr_tells_are_seen_all_the_same() -> None:
+    assert not made_alike(Down(1, 2, (2, 2), 0.2, 3), Down(1, 2, (2, 2), 0.0, 3))
+    assert not made_alike(Shift(0.1), Shift(0.2)) and made_alike(Shift(0.1), Shift(0.1))
+    assert made_alike(nn.Sequential(Shift(0.1)).eval(), nn.Sequential(Shift(0.1)))
+
+
+class Shift(nn.Module):
+    """Says nothing of its setting."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.by = by
 
 
 # -- training -------------------------------------------------------------------------------

@@ -17,12 +17,13 @@ class TransposedConv(nn.ConvTranspose2d):
 
     There torch's took two to three times as long as in float32 with kernels of 3 x 3 and a stride
     of 2. A pixel must see one or two taps along an axis: with more (5 x 5, stride 2) torch's was
-    the quicker. The weights, their names, and the result up to rounding are the same. One group,
-    no dilation.
+    the quicker. So is it with groups or dilation. The weights, their names, and the result up to
+    rounding are the same.
     """
 
     def forward(self, x: Tensor, *rest: Any) -> Tensor:
-        slow = x.device.type == "cpu" and max(self.stride) > 1 and not rest
+        plain = self.groups == 1 and set(self.dilation) == {1} and not rest
+        slow = x.device.type == "cpu" and max(self.stride) > 1 and plain
         tapped = all(s <= k <= 2 * s for k, s in zip(self.kernel_size, self.stride, strict=True))
         if slow and tapped and torch.is_autocast_enabled("cpu"):
             return by_phases(

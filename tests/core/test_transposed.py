@@ -43,6 +43,14 @@ def test_the_module_is_torch_s_and_near_it_in_bf16():
     torch.testing.assert_close(made.float(), wanted, rtol=0.02, atol=0.02)  # 8 bits of mantissa
 
 
+@pytest.mark.parametrize("setting", [{"groups": 2}, {"dilation": 2}])
+def test_groups_and_dilation_are_left_to_torch(setting):
+    torch.manual_seed(0)
+    conv, x = TransposedConv(8, 4, 3, 2, **setting), torch.randn(2, 8, 4, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(conv(x), nn.ConvTranspose2d.forward(conv, x))
+
+
 @pytest.mark.parametrize(("kernel", "stride"), [(2, 3), (5, 2), (3, 1)])
 def test_other_kernels_are_left_to_torch(kernel, stride):
     torch.manual_seed(0)

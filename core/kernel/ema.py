@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+def statistics(modules: Sequence[nn.Module]) -> list[Tensor]:
+    """The running means and variances of norms: averaged weights want averages of these too."""
+    found = {
+        id(buffer): buffer
+        for module in modules
+        for name, buffer in module.named_buffers()
+        if name.rpartition(".")[2] in ("running_mean", "running_var")
+    }
+    return list(found.values())
 
 
 class Average:
     """``average <- decay * average + (1 - decay) * weights`` at every step that was taken.
 
-    It begins at the weights themselves; buffers are not averaged.
+    It begins at the weights themselves.
 
     Args:
-        parameters: the weights, all on one device.
+        parameters: the weights, all on one device; ``statistics`` may be among them.
         decay: in [0, 1].
     """
 

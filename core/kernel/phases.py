@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import TrainingError
 from ..stage import Batches, Phase
 from .distributed import World, parallel
-from .ema import Average
+from .ema import Average, statistics
 from .history import History
 from .optimizer import Stepper
 from .precision import autocast, make_scaler
@@ -67,7 +67,8 @@ class Player:
         self.autocast = autocast(settings.precision, device)
         self.scaler = make_scaler(settings.precision, device)
         self.history = History(window, settings.accumulate, device)
-        self.average = None if phase.ema is None else Average(self.parameters, phase.ema)
+        averaged = [*self.parameters, *statistics(phase.learns)]
+        self.average = None if phase.ema is None else Average(averaged, phase.ema)
         chosen = phase.optimizer
         moving = chosen.schedule != "constant" or chosen.warmup > 0
         self.schedule = Schedule(chosen, steps, device) if moving else None

@@ -137,16 +137,21 @@ def test_schedules_are_those_of_lambda_lr(schedule: str, warmup: int) -> None:
 
 
 def test_the_average_has_its_closed_form_and_takes_the_weights_place() -> None:
-    """s_n = d^n w_0 + (1 - d) sum_k d^(n-k) w_k; buffers stay those of the last step."""
+    """s_n = d^n w_0 + (1 - d) sum_k d^(n-k) w_k; BatchNorm's statistics go the same way."""
+
+    def floats(model: Toy) -> dict[str, torch.Tensor]:
+        return {name: value for name, value in weights(model).items() if value.is_floating_point()}
+
     ours, theirs = Toy(), Toy()
     train(ours, single(ours, ema=0.8, optimizer=Adam(lr=0.01)))
-    average = {name: 0.8**12 * p.detach().clone() for name, p in theirs.named_parameters()}
+    average = {name: 0.8**12 * value for name, value in floats(theirs).items()}
     for k, model in enumerate(by_hand(theirs, lr=0.01), start=1):
-        for name, parameter in model.named_parameters():
-            average[name] += 0.2 * 0.8 ** (12 - k) * parameter.detach()
-    for name, parameter in ours.named_parameters():
-        torch.testing.assert_close(parameter.detach(), average[name], rtol=0, atol=1e-6)
-    assert same(dict(ours.named_buffers()), dict(theirs.named_buffers()))
+        for name, value in floats(model).items():
+            average[name] += 0.2 * 0.8 ** (12 - k) * value
+    assert any(name.endswith("running_var") for name in average)
+    for name, value in floats(ours).items():
+        torch.testing.assert_close(value, average[name], rtol=0, atol=1e-6)
+    assert weights(ours)["make.1.num_batches_tracked"] == 12
 
 
 def test_who_is_held_still_does_not_move_nor_drop_nor_count() -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .evaluation.card import Card
     from .evaluation.judge import Judge
 
-BATCH = 256  # items translated at a time
+BATCH = 256  # items translated or sampled at a time
 NAMES = nn.ModuleDict()  # bridges keep a domain's parts in one, under its name
 T = TypeVar("T")
 
@@ -242,14 +242,20 @@ class Translator:
 
         Raises:
             UnsupportedError: the bridge has no prior.
+            SettingError: n is below 1.
         """
+        check_number("sample", "n", n, 1, integer=True)
         self._require_trained()
         names = list(domains or self.domains)
         for name in names:
             self._modality(name)
         with seeded(seed), torch.no_grad():
-            made = self.bridge.sample(n, names)
-        return {name: self.domains[name].split(made[name].to("cpu")) for name in names}
+            parts = [
+                {name: x.to("cpu") for name, x in self.bridge.sample(count, names).items()}
+                for count in (min(BATCH, n - start) for start in range(0, n, BATCH))
+            ]
+        made = {name: Signal.cat([part[name] for part in parts]) for name in names}
+        return {name: self.domains[name].split(made[name]) for name in names}
 
     def embed(self, items: Sequence[Any], domain: str) -> Tensor:
         """``[b d]`` vectors of the common space, comparable across domains."""

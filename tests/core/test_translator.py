@@ -146,6 +146,20 @@ def test_a_domain_is_called_by_letters_and_digits(name):
         Translator({"a": Dots(), name: Dots()}, Swap())
 
 
+def test_many_samples_are_made_in_slices_and_the_first_do_not_depend_on_how_many(
+    trained, monkeypatch
+):
+    counts, real = [], trained.bridge.sample
+    monkeypatch.setattr(
+        trained.bridge, "sample", lambda n, names: (counts.append(n), real(n, names))[1]
+    )
+    made = trained.sample(600, seed=1)["b"]
+    assert counts == [256, 256, 88] and len(made) == 600
+    assert torch.equal(torch.stack(made[:256]), torch.stack(trained.sample(256, seed=1)["b"]))
+    with pytest.raises(SettingError, match="n must be a whole number >= 1, not 0"):
+        trained.sample(0)
+
+
 class Searcher(Swap):
     """Reaches nothing whose first number is 1, and tells how far it has come."""
 

@@ -62,7 +62,8 @@ class CoupledGANs(Bridge):
         game: ``"non-saturating"``, ``"least-squares"`` or ``"hinge"``.
         r1: weight of the gradient penalty on real items (times 1/2), 0 for none.
         r1_every: turns from one penalty to the next.
-        spectral_norm: divide the critics' weights by their spectral norms.
+        spectral_norm: divide the critics' weights by their spectral norms (not what else
+            judges: a synchronizer has no made items to be beaten by).
         augment: let the critics see real and made items augmented.
         steps, batch: of the game; batch counts items of each domain.
         rate, critic_rate: of Adam, for the generators and the critics.
@@ -77,7 +78,8 @@ class CoupledGANs(Bridge):
         inverse_steps: of the learned inverses, 0 for none.
         inversion: the search for z: its name and settings, see ``latents.searches``.
         reach: largest squared error of an inversion, in parts of the variance of the domain's
-            items, before ``encode`` gives up.
+            items, before ``encode`` gives up. Their mean picture is 1 away from an item on
+            average, another item 2: what is found is then no more like the query than any.
 
     Raises:
         SettingError: a setting out of its range.

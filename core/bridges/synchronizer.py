@@ -13,6 +13,7 @@ from ..adversarial import augmented, gradient_penalty, steep
 from ..bridge import Needs
 from ..code import Code
 from ..config import check_choice, check_number
+from ..errors import SettingError
 from ..latents.reach import squared_error
 from ..layers import layers_of
 from ..signal import Signal
@@ -26,6 +27,8 @@ ASYNCHRONY: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "contrast": lambda yes, no: F.softplus(no.logsumexp(-1) - yes).mean(),
     "none": lambda yes, no: torch.zeros_like(yes).mean(),
 }
+
+WIDTH = 256
 
 
 class Synchronizer(CoupledGANs):
@@ -49,7 +52,7 @@ class Synchronizer(CoupledGANs):
             inversion, reach: see ``CoupledGANs``.
         fusion: ``"product"`` of features, ``"features"`` under a head of their own (Fig. 2a), or
             ``"concatenation"`` of signals of like structure (Fig. 2b); see ``fusion``.
-        width: of each domain's features.
+        width: of each domain's features, where the fusion has some, as sync_dropout.
         synchrony: weight of the generators' loss by the synchronizer.
         asynchrony: how they are also to make asynchronous items of different z's (of
             different concepts, where there are some): ``"each"``, every such tuple by itself
@@ -98,7 +101,7 @@ class Synchronizer(CoupledGANs):
         latent: int = 64,
         concepts: int = 0,
         fusion: str = "product",
-        width: int = 256,
+        width: int = WIDTH,
         synchrony: float = 8.0,
         asynchrony: str = "contrast",
         pairs: int = 128,
@@ -144,6 +147,12 @@ class Synchronizer(CoupledGANs):
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
         check_number(self.name, "sync_dropout", sync_dropout, 0, 0.99)
+        if fusion == "concatenation" and (width != WIDTH or sync_dropout):
+            raise SettingError(
+                f"{self.name}: width ({width}) and sync_dropout ({sync_dropout:g}) are of a "
+                "domain's features, and fusion='concatenation' has none; leave them out, or take "
+                "fusion='features'"
+            )
         self.fusion, self.width = fusion, width
         self.synchrony, self.asynchrony, self.pairs = synchrony, asynchrony, pairs
         check_number(self.name, "choosing", choosing, 0)

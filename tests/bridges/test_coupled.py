@@ -78,7 +78,7 @@ def test_the_contract_holds_with_pictures_speech_and_sound(kind: Any, names: Any
 def test_the_contract_holds_with_every_option(kind: Any) -> None:
     options: dict[str, Any] = {"augment": True, "game": "hinge", "r1": 1.0}
     if kind is Synchronizer:
-        options |= {"concepts": 3, "sync_r1": 0.1, "sync_augment": True, "sync_dropout": 0.1,
+        options |= {"concepts": 3, "sync_r1": 0.1, "sync_augment": True,
                     "fusion": "concatenation", "choosing": 0.5}  # fmt: skip
     else:
         options |= {"classification": 1.0, "matching": 0.1}

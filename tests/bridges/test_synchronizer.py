@@ -92,6 +92,9 @@ def test_domains_of_other_structure_cannot_be_laid_upon_each_other() -> None:
     bridge = quick(Synchronizer, fusion="concatenation")
     with pytest.raises(UnsupportedError, match="no discriminator of signals laid upon"):
         bridge.connect({"a": Dots(), "b": Dots()}, 0)
+    for unused in ({"width": 64}, {"sync_dropout": 0.1}):
+        with pytest.raises(SettingError, match="features, and fusion='concatenation' has none"):
+            Synchronizer(fusion="concatenation", **unused)
     with pytest.raises(SettingError, match="synchronizer: fusion must be one of"):
         Synchronizer(fusion="sum")
 

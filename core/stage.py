@@ -136,8 +136,11 @@ class Phase:
         turns: how many times it plays within a step, each on fresh batches.
         optimizer: settings of the optimiser.
         clip: largest norm of the gradients, None for no limit.
-        ema: decay of the running average of what it learns, which takes the place of the
-            weights when the stage ends; None for none.
+        ema: decay of the running average of what it learns (and of norms' running statistics),
+            which takes the place of the weights when the stage ends; None for none.
+
+    Raises:
+        SettingError: a value out of range; the lazy term has the name of another, when played.
     """
 
     name: str
@@ -160,6 +163,11 @@ class Phase:
         """The terms of a turn, the lazy one included: 0 where ``lazily`` is False."""
         terms = dict(self.objective(*given))
         if self.lazy is not None and terms:
+            if self.lazy.name in terms:
+                raise SettingError(
+                    f"phase {self.name!r} has two terms {self.lazy.name!r}, one of its objective "
+                    "and the lazy one; give the lazy one another name"
+                )
             term = next(iter(terms.values())).new_zeros(())
             if lazily:
                 term = self.lazy.every * self.lazy.term(*given)

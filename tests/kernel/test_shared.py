@@ -166,6 +166,15 @@ def test_a_shared_stage_takes_one_turn_of_each() -> None:
         Stage("two", 2, [Phase("a", [model], model.plain, turns=2)], draws(), shared=lambda b, k: b)
 
 
+def test_a_lazy_term_does_not_hide_another_of_its_name() -> None:
+    lazy = Lazy("r1", lambda batches: torch.ones(()))
+    plain = {"loss": torch.zeros(()), "r1": torch.ones(())}
+    phase = Phase("critic", [], lambda batches: plain, lazy)
+    for lazily in (True, False):
+        with pytest.raises(SettingError, match="phase 'critic' has two terms 'r1', .* lazy one"):
+            phase.terms(({},), lazily)
+
+
 def test_lazy_terms_come_every_so_often() -> None:
     with pytest.raises(SettingError, match="every must be a whole number >= 1"):
         Lazy("r1", lambda batches: torch.zeros(()), every=0)

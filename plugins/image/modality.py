@@ -27,6 +27,8 @@ from .subnets import (
 )
 from .warp import mirror, warp
 
+HIDDEN = 512
+
 
 class Image(Modality):
     """Pictures ``[c h w]`` with pixels in [0, 1]; a signal holds them as ``[b c h w]``.
@@ -47,7 +49,7 @@ class Image(Modality):
             then ``augment`` mirrors every other one.
         std: of the Normal likelihood of a pixel.
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
-            (``core.decoders.ConvDecoder``).
+            (``core.decoders.ConvDecoder``). A generator with a waist has none.
         critic: features of the discriminator's first map, doubling from map to map; 0 for one
             without convolutions (``core.subnets.Critic``).
         waist: features of full size that the generator renders its picture from, locally; 0
@@ -71,7 +73,7 @@ class Image(Modality):
         roughness: float = 0.0,
         flip: bool = False,
         std: float = 0.1,
-        hidden: int = 512,
+        hidden: int = HIDDEN,
         critic: int = 32,
         waist: int = 0,
     ) -> None:
@@ -88,6 +90,11 @@ class Image(Modality):
         check_number("image", "hidden", hidden, 0, 4096, integer=True)
         check_number("image", "critic", critic, 0, 512, integer=True)
         check_number("image", "waist", waist, 0, 64, integer=True)
+        if waist and hidden not in (0, HIDDEN):
+            raise SettingError(
+                f"image: hidden ({hidden}) has no use beside a waist, whose generator has no such "
+                "layer; leave it out"
+            )
         self.size: tuple[int, int] = (sides[0], sides[1])
         self.channels = channels
         self.background = background

@@ -25,15 +25,18 @@ def roughen(values: Tensor, strength: float, generator: torch.Generator) -> Tens
         generator: of the random numbers; on any device.
     """
     b, _, h, w = values.shape
-    draw = torch.rand(b, 6, generator=generator, device=generator.device).to(values.device)
-    thick, coarse, gamma, contrast, some, others = draw[:, :, None, None, None].unbind(1)
+    draw = torch.rand(b, 6, generator=generator, device=generator.device)
+    # one resolution for the batch: its size must be known before the pictures are, so it is read
+    # where it was drawn, and a generator of the CPU spares the host a wait for the device
+    coarse = float(draw[0, 1])
+    drawn = draw.to(values.device)[:, :, None, None, None]
+    thick, _, gamma, contrast, some, others = drawn.unbind(1)
     x = values.float()
     outward = F.max_pool2d(x, 3, 1, 1)
     inward = -F.max_pool2d(-x, 3, 1, 1)
     k = strength * THICKNESS * (2 * thick - 1)
     x = x + k.clamp(min=0) * (outward - x) + (-k).clamp(min=0) * (inward - x)
-    # one resolution for the batch: its size must be known before the pictures are
-    share = 1 - strength * (1 - COARSEST) * float(coarse[0])
+    share = 1 - strength * (1 - COARSEST) * coarse
     small = (max(4, round(h * share)), max(4, round(w * share)))
     low = F.interpolate(x, small, mode="bilinear", antialias=True)
     x = torch.where(some < 0.5, F.interpolate(low, (h, w), mode="bilinear"), x)

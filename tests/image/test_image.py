@@ -16,6 +16,7 @@ from scipy import stats
 from transmodal.core.errors import DataError, SettingError
 from transmodal.core.signal import Signal
 from transmodal.plugins.image.modality import Image
+from transmodal.plugins.image.roughen import roughen
 
 SIDE = st.integers(8, 256)
 
@@ -177,3 +178,16 @@ def test_flipping_mirrors_about_half_and_changes_nothing_else():
     assert 70 < int(mirrored.sum()) < 130  # four standard deviations about 100
     again = image.augment(signal, torch.Generator().manual_seed(0)).values
     assert torch.equal(made, again)
+
+
+def test_roughening_reads_nothing_back_from_the_pictures_device() -> None:
+    pictures = torch.empty(3, 1, 12, 12, device="meta")  # numbers there cannot be read
+    made = roughen(pictures, 1.0, torch.Generator().manual_seed(0))
+    assert made.shape == pictures.shape and made.is_meta
+
+
+@pytest.mark.parametrize(("hidden", "waist"), [(64, 1), (1024, 2)])
+def test_a_waist_leaves_no_hidden_layer_to_be_set(hidden: int, waist: int) -> None:
+    with pytest.raises(SettingError, match=f"hidden .{hidden}. has no use beside a waist"):
+        Image(hidden=hidden, waist=waist)
+    assert Image(hidden=0, waist=waist).hidden == 0

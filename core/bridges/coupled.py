@@ -62,8 +62,8 @@ class CoupledGANs(Bridge):
         game: ``"non-saturating"``, ``"least-squares"`` or ``"hinge"``.
         r1: weight of the gradient penalty on real items (times 1/2), 0 for none.
         r1_every: turns from one penalty to the next.
-        spectral_norm: divide the critics' weights by their spectral norms (not what else
-            judges: a synchronizer has no made items to be beaten by).
+        spectral_norm: divide the critics' weights by their spectral norms (theirs alone: a
+            synchronizer never learns from what is made).
         augment: let the critics see real and made items augmented.
         steps, batch: of the game; batch counts items of each domain.
         rate, critic_rate: of Adam, for the generators and the critics.

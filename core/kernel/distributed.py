@@ -1,7 +1,9 @@
 """Distributed: several processes train one model, by torch's DistributedDataParallel.
 
-Start them with ``torchrun``. Each draws its share of every batch and has noise of its own;
-gradients are averaged; the first process writes the states, into a folder all can read.
+Start them with ``torchrun``. Each draws as many items as a draw says, all out of one order, and
+has noise of its own: two processes learn as one with twice the batch. Gradients are averaged;
+the first process writes the states, into a folder all can read. A process that fails ends with
+its error, and ``torchrun`` ends the others.
 """
 
 from __future__ import annotations

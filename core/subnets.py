@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from .code import Code
 from .errors import DataError
+from .signal import Signal
 
 SMALLEST = 8  # the innermost map has at most this many positions along an axis
 WIDEST = 256  # features of the innermost map at most
@@ -251,3 +252,21 @@ class Critic(nn.Module):
             return logits
         match: Tensor = (self.project(style) * x).float().sum(1) / math.sqrt(x.shape[1])
         return logits + match
+
+
+class JointCritic(nn.Module):
+    """Signals laid upon each other as the channels of one picture -> logits ``[b]``.
+
+    Args:
+        enter: from a signal to its picture ``[b c h w]``.
+        plan: the sizes; its channels are those of all signals together.
+    """
+
+    def __init__(self, enter: nn.Module, plan: Plan) -> None:
+        super().__init__()
+        self.enter = enter
+        self.net = Critic(plan, 0)
+
+    def forward(self, *signals: Signal) -> Tensor:
+        logits: Tensor = self.net(torch.cat([self.enter(x) for x in signals], 1))
+        return logits

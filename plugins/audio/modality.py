@@ -17,9 +17,10 @@ from ...core.signal import Signal
 from ...core.sound.files import FORMATS, read_sound, resample, write_sound
 from ...core.sound.mel import Mel, mel_settings
 from ...core.sound.waves import waveform
+from ...core.subnets import JointCritic, Plan
 from .raster import Raster
 from .spectrum import Spectrum
-from .subnets import AudioDiscriminator, AudioGenerator, AudioPrenet, JointDiscriminator
+from .subnets import AudioDiscriminator, AudioGenerator, AudioPrenet, Picture
 
 SILENT = 1e-4  # peak amplitude (-80 dB) of a window that holds nothing
 NEAR = 0.99  # of the loudest window's energy: as loud as it
@@ -255,7 +256,7 @@ class Audio(Modality):
         return AudioDiscriminator(self.size, condition, self.critic)
 
     def joint_discriminator(self, count: int) -> nn.Module:
-        return JointDiscriminator(self.size, count, self.critic)
+        return JointCritic(Picture(self.size), Plan(count, self.size, base=self.critic))
 
     # -- learning -----------------------------------------------------------
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ...core.code import Code
@@ -91,17 +90,4 @@ class AudioDiscriminator(nn.Module):
 
     def forward(self, signal: Signal, condition: Code | None = None) -> Tensor:
         logits: Tensor = self.net(self.picture(signal), condition)
-        return logits
-
-
-class JointDiscriminator(nn.Module):
-    """``count`` signals, laid upon each other as channels, -> logits ``[b]``."""
-
-    def __init__(self, size: tuple[int, int], count: int, base: int) -> None:
-        super().__init__()
-        self.picture = Picture(size)
-        self.net = Critic(Plan(count, size, base=base), 0)
-
-    def forward(self, *signals: Signal) -> Tensor:
-        logits: Tensor = self.net(torch.cat([self.picture(x) for x in signals], 1))
         return logits

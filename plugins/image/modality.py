@@ -16,13 +16,14 @@ from ...core.config import check_choice, check_number
 from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
+from ...core.subnets import JointCritic, Plan
 from .files import FORMATS, read_picture, write_picture
 from .roughen import roughen
 from .subnets import (
+    Centred,
     ImageDiscriminator,
     ImageGenerator,
     ImagePrenet,
-    JointDiscriminator,
     WaistedGenerator,
 )
 from .warp import mirror, warp
@@ -189,7 +190,8 @@ class Image(Modality):
         return ImageDiscriminator(self.channels, self.size, condition, self.critic)
 
     def joint_discriminator(self, count: int) -> nn.Module:
-        return JointDiscriminator(self.channels, self.size, count, self.critic)
+        plan = Plan(count * self.channels, self.size, base=self.critic)
+        return JointCritic(Centred(), plan)
 
     # -- learning -----------------------------------------------------------
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ...core.canvas import Canvas, Render
@@ -97,16 +96,4 @@ class ImageDiscriminator(nn.Module):
 
     def forward(self, signal: Signal, condition: Code | None = None) -> Tensor:
         logits: Tensor = self.net(signal.values * 2 - 1, condition)
-        return logits
-
-
-class JointDiscriminator(nn.Module):
-    """``count`` signals, their channels laid upon each other, -> logits ``[b]``."""
-
-    def __init__(self, channels: int, size: tuple[int, int], count: int, base: int) -> None:
-        super().__init__()
-        self.net = Critic(Plan(count * channels, size, base=base), 0)
-
-    def forward(self, *signals: Signal) -> Tensor:
-        logits: Tensor = self.net(torch.cat([x.values for x in signals], 1) * 2 - 1)
         return logits

@@ -21,9 +21,10 @@ from ...core.sound.mel import Mel, mel_settings
 from ...core.sound.phase import invert
 from ...core.sound.picture import spectrogram_picture
 from ...core.sound.waves import waveform
+from ...core.subnets import JointCritic, Plan
 from .augment import augment
 from .metrics import log_mel_distance, mel_cepstral_distance, pitch, spectral_convergence
-from .subnets import JointDiscriminator, SpeechDiscriminator, SpeechGenerator, SpeechPrenet
+from .subnets import SpeechDiscriminator, SpeechGenerator, SpeechPrenet, Windowed
 
 SILENT = 1e-4  # peak amplitude (-80 dB) of a clip that holds nothing
 QUIET = 0.08  # a frame with no bin above this (6 dB over the floor) is silence to ``split``
@@ -214,7 +215,8 @@ class Speech(Modality):
         return SpeechDiscriminator((self.frames, self.mels), condition, self.critic)
 
     def joint_discriminator(self, count: int) -> nn.Module:
-        return JointDiscriminator((self.frames, self.mels), count, self.critic)
+        size = (self.frames, self.mels)
+        return JointCritic(Windowed(size), Plan(count, size, base=self.critic))
 
     # -- learning -----------------------------------------------------------
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:

@@ -128,16 +128,3 @@ class SpeechDiscriminator(nn.Module):
     def forward(self, signal: Signal, condition: Code | None = None) -> Tensor:
         logits: Tensor = self.net(window(signal, self.size), condition)
         return logits
-
-
-class JointDiscriminator(nn.Module):
-    """``count`` signals, their windows laid upon each other as channels, -> logits ``[b]``."""
-
-    def __init__(self, size: tuple[int, int], count: int, base: int) -> None:
-        super().__init__()
-        self.size = size
-        self.net = Critic(Plan(count, size, base=base), 0)
-
-    def forward(self, *signals: Signal) -> Tensor:
-        logits: Tensor = self.net(torch.cat([window(x, self.size) for x in signals], 1))
-        return logits

@@ -25,13 +25,14 @@ from transmodal.core.errors import (
     UnsupportedError,
 )
 from transmodal.core.evaluation.sampling import joint_samples
+from transmodal.core.joined import _between
 from transmodal.core.kernel.events import Progress
 from transmodal.core.latents.reach import require_reached
 from transmodal.core.latents.vae import VAE
 from transmodal.core.records import Records
 from transmodal.core.stage import UNLABELLED
 from transmodal.core.table import Memory, Table
-from transmodal.core.translator import Translator, _between
+from transmodal.core.translator import Translator
 
 from toys import Dots, Swap, dots, table
 
@@ -198,7 +199,7 @@ def test_a_translation_shows_how_far_it_is_on_a_terminal(told, monkeypatch, caps
         with real(*arguments) as show:
             yield lambda done: (made.append(done), show(done))
 
-    monkeypatch.setattr("transmodal.core.translator.bar", watched)
+    monkeypatch.setattr("transmodal.core.joined.bar", watched)
     translator.translate(list(torch.zeros(400, 6)), "a", "b", progress=told)
     assert made == [64, 128, 192, 256, 256, 292, 328, 364, 400, 400]
     assert ("a -> b" in capsys.readouterr().err) is told

@@ -9,31 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from . import sources
 from .config import check_number
 from .errors import DataError
-from .manifest import read_manifest
 from .modality import Modality
 from .signal import Signal
+from .sources import Items as Items
 from .stage import UNLABELLED
 from .table import Column, Memory, Streamed, Table, collate
 
-RESERVED = ("label", "group", "split")
 CHUNK = 256  # items collated at a time
-
-
-@dataclass(frozen=True)
-class Items:
-    """The items of one domain and the rows they stand in.
-
-    Args:
-        items: data, or paths of files that hold them.
-        rows: ``[m]`` row numbers, ascending.
-    """
-
-    items: Sequence[Any]
-    rows: Tensor
 
 
 @dataclass(frozen=True)
@@ -83,25 +69,7 @@ class Records:
         >>> Records.from_arrays({"digits": images, "spoken": waves},
         ...                     labels={"digits": y1, "spoken": y2})
         """
-        if not columns:
-            raise DataError("records need at least one domain, {name: items}")
-        sizes = {domain: len(items) for domain, items in columns.items()}
-        for domain, size in sizes.items():
-            if not size:
-                raise DataError(f"the domain {domain!r} has no items")
-        if paired and len(set(sizes.values())) > 1:
-            raise DataError(f"paired domains need the same number of items, not {sizes}")
-        made: dict[str, Items] = {}
-        start = 0
-        for domain, items in columns.items():
-            made[domain] = Items(items, torch.arange(start, start + sizes[domain]))
-            start += 0 if paired else sizes[domain]
-        total = next(iter(sizes.values())) if paired else start
-        return cls(
-            made,
-            _per_row("labels", labels, sizes, total, paired),
-            _per_row("groups", groups, sizes, total, paired),
-        )
+        return cls(*sources.arrays(columns, labels, paired, groups))
 
     @classmethod
     def from_manifest(cls, path: str | Path, domains: Sequence[str] | None = None) -> Records:
@@ -118,40 +86,7 @@ class Records:
             DataError: no such manifest or file, a column missing or named twice, an empty
                 table; names the manifest, row and field.
         """
-        path = Path(path)
-        header, lines = read_manifest(path)
-        wanted = [name for name in header if name not in RESERVED]
-        if domains is not None:
-            for domain in domains:
-                if domain not in wanted:
-                    raise DataError(
-                        f"{path}: no column {domain!r}; the columns are {', '.join(header)}"
-                    )
-            wanted = list(domains)
-        made: dict[str, Items] = {}
-        for domain in wanted:
-            files: list[Path] = []
-            rows: list[int] = []
-            for row, line in enumerate(lines):
-                cell = line.get(domain) or ""
-                if cell:
-                    file = path.parent / cell
-                    if not file.is_file():
-                        raise DataError(
-                            f"{path}, row {row + 1}, field {domain!r}: no such file {cell}"
-                        )
-                    files.append(file)
-                    rows.append(row)
-            if not files:
-                raise DataError(f"{path}: the column {domain!r} is empty in every row")
-            made[domain] = Items(files, torch.tensor(rows))
-        if not made:
-            raise DataError(f"{path}: no domain column beside {', '.join(header) or 'nothing'}")
-
-        def field(name: str) -> tuple[str | None, ...]:
-            return tuple(line.get(name) or None for line in lines)
-
-        return cls(made, field("label"), field("group"), field("split"))
+        return cls(*sources.manifest(Path(path), domains))
 
     @classmethod
     def from_folders(cls, folders: Mapping[str, str | Path], *, paired: bool = False) -> Records:
@@ -164,43 +99,7 @@ class Records:
         Raises:
             DataError: a folder is missing or holds no files; names it.
         """
-        found: dict[str, list[tuple[str, Path, str | None]]] = {}
-        for domain, folder in folders.items():
-            root = Path(folder)
-            if not root.is_dir():
-                raise DataError(f"domain {domain!r}: no such folder {root}")
-            files = sorted(
-                file
-                for file in root.rglob("*")
-                if file.is_file()
-                and not any(part.startswith(".") for part in file.relative_to(root).parts)
-            )
-            if not files:
-                raise DataError(f"domain {domain!r}: the folder {root} holds no files")
-            found[domain] = [
-                (
-                    str(file.relative_to(root).with_suffix("")),
-                    file,
-                    file.relative_to(root).parts[0] if file.parent != root else None,
-                )
-                for file in files
-            ]
-        keys: dict[object, int] = {}
-        labels: list[str | None] = []
-        made: dict[str, Items] = {}
-        for domain, entries in found.items():
-            placed: list[tuple[int, Path]] = []
-            for stem, file, label in entries:
-                key = stem if paired else (domain, file)
-                if key not in keys:
-                    keys[key] = len(labels)
-                    labels.append(label)
-                placed.append((keys[key], file))
-            placed.sort()
-            made[domain] = Items(
-                [file for _, file in placed], torch.tensor([row for row, _ in placed])
-            )
-        return cls(made, tuple(labels))
+        return cls(*sources.folders(folders, paired))
 
     # -- parts ----------------------------------------------------------------
     def select(self, rows: Iterable[int]) -> Records:
@@ -377,40 +276,3 @@ def _collate(column: Items, modality: Modality, domain: str) -> Signal:
             for i in starts
         ]
     )
-
-
-def _per_row(
-    what: str,
-    given: Mapping[str, Sequence[Any]] | Sequence[Any] | None,
-    sizes: Mapping[str, int],
-    total: int,
-    paired: bool,
-) -> tuple[str | None, ...]:
-    if given is None:
-        return (None,) * total
-    if isinstance(given, Mapping):
-        if paired:
-            raise DataError(f"paired records take one sequence of {what}, an entry per row")
-        for domain in given:
-            if domain not in sizes:
-                raise DataError(f"{what} are given for {domain!r}, which is no domain here")
-        values: list[Any] = []
-        for domain, size in sizes.items():
-            own = given.get(domain, [None] * size)
-            if len(own) != size:
-                raise DataError(f"{domain!r} has {size} items and {len(own)} {what}")
-            values.extend(own)
-    elif paired or len(sizes) == 1:
-        values = list(given)
-    else:
-        raise DataError(f"unpaired domains take {what} as {{domain: sequence}}")
-    if len(values) != total:
-        raise DataError(f"{total} rows need as many {what}, not {len(values)}")
-    return tuple(_text(value) for value in values)
-
-
-def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    plain = value.item() if hasattr(value, "item") else value
-    return None if plain == UNLABELLED else str(plain)

@@ -1,4 +1,4 @@
-"""The networks of the common space: pathways of the domains, and their two kinds of critic.
+"""The generators of the common space: a pathway for each domain, with a layer in common.
 
 Shapes: b batch, r width of a domain's representation h, k width of the common representation s.
 """
@@ -10,11 +10,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ..subnets import Logit
-
 
 def layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
-    """Fully connected, BatchNorm, ReLU, dropout. BatchNorm would cancel a bias, so there is none."""
+    """Fully connected, BatchNorm, ReLU, dropout. BatchNorm would cancel a bias."""
     return nn.Sequential(
         nn.Linear(inputs, outputs, bias=False),
         nn.BatchNorm1d(outputs),
@@ -64,39 +62,3 @@ class Pathways(nn.Module):
         """``[b k]`` -> the reconstructed representation ``[b r]``, float32."""
         made: Tensor = self.leave[domain](s)
         return made.float()
-
-
-class InterCritic(nn.Module):
-    """A domain's inter-modality critic: (s, h) -> logits ``[b]``.
-
-    Is s the domain's own common representation of h? Source: CM-GANs sec. III-E3. Its
-    BatchNorm is a LayerNorm here: BatchNorm would tell real from made by their batches.
-
-    Args:
-        common, width: of s and of h.
-        hidden: of its one hidden layer.
-    """
-
-    def __init__(self, common: int, width: int, hidden: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(common + width, hidden), nn.LayerNorm(hidden), nn.ReLU(), Logit(hidden)
-        )
-
-    def forward(self, s: Tensor, h: Tensor) -> Tensor:
-        logits: Tensor = self.net(torch.cat([s, h], 1))
-        return logits
-
-
-def strangers(labels: Tensor) -> Tensor:
-    """For every item of a batch, another one of a different class, drawn at random: ``[b]``.
-
-    Where no item is of a different class (or none has a label), any other item.
-
-    Args:
-        labels: ``[b]`` class indices, negative where unknown; b >= 2.
-    """
-    alike = (labels[:, None] == labels) & (labels[:, None] >= 0)
-    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    score = torch.rand(len(labels), len(labels), device=labels.device)
-    return (score - 2.0 * alike - 4.0 * itself).argmax(1)

@@ -19,9 +19,8 @@ from ..stage import Adam, Batches, Draw, Phase, Stage
 from ..subnets import Logit
 from ..table import Memory, Table
 from .common_ends import Ends
-from .common_nets import InterCritic, Pathways, strangers
-
-Vectors = dict[str, Tensor]
+from .common_game import InterCritic, Vectors, mean, passed_off, told_apart
+from .common_nets import Pathways
 
 
 class CommonSpace(Bridge):
@@ -70,8 +69,9 @@ class CommonSpace(Bridge):
         game: ``"non-saturating"``, ``"least-squares"`` or ``"hinge"``.
         match: whose items belong together: ``"pairs"``, those of one record, or ``"classes"``,
             any of one class.
-        retrieve: what ``embed`` gives: ``"common"`` is s; ``"semantic"`` what the head
-            reads in it, probabilities of classes (s where there is no head).
+        retrieve: what ``embed`` gives: ``"common"`` is s, as published; ``"semantic"`` what the
+            head reads in it: probabilities of classes, less their shares in the training data,
+            so that the cosine sees what is special (s where there is no head).
         turns: steps of the generators for one of the critics.
         pretrain_steps, steps, batch: batch counts items of each domain.
         rate, critic_rate, beta1, weight_decay, schedule: of Adam.
@@ -161,6 +161,9 @@ class CommonSpace(Bridge):
         self.head: nn.Linear | None = None
         if self.classes and self.semantic:
             self.head = nn.Linear(self.common, self.classes)
+            for d in self.domains:
+                prior = torch.full((self.classes,), 1 / self.classes)
+                self.register_buffer(f"prior_{d}", prior)
         inter = {d: InterCritic(self.common, r, self.critic) for d, r in widths.items()}
         self.between = nn.ModuleDict(inter if self.inter else {})
         self.within = nn.ModuleDict({d: Logit(r) for d, r in widths.items()} if self.intra else {})
@@ -206,7 +209,7 @@ class CommonSpace(Bridge):
         """``[b d]`` vectors to compare by their cosine, see ``retrieve``."""
         if self.head is None or self.retrieve == "common":
             return self.encode(signal, domain).vector
-        return self.classify(signal, domain).softmax(1)
+        return self.classify(signal, domain).softmax(1) - self.get_buffer(f"prior_{domain}")
 
     # -- training -------------------------------------------------------------------
     def stages(self) -> Sequence[Stage]:
@@ -240,6 +243,10 @@ class CommonSpace(Bridge):
         for d in self.domains:
             column = table.column(d)
             columns[d] = Memory(Signal(self.ends.measure(column, d)), column.labels, column.rows)
+            if self.head is not None:
+                known = column.labels[column.labels >= 0]
+                counts = torch.bincount(known, minlength=self.classes).float()
+                self.get_buffer(f"prior_{d}").copy_(counts / max(1, len(known)))
         return Table(columns, table.classes)
 
     def own_loss(self, batches: Batches) -> dict[str, Tensor]:
@@ -252,35 +259,28 @@ class CommonSpace(Bridge):
         h, labels = self._given(batches)
         s = self._encoded(h)
         terms, r = self._own_terms(h, s, labels)
-        fool = GAMES[self.game].maker
+        game = GAMES[self.game]
         if self.inter:
-            terms["inter"] = self.inter * mean(
-                fool(self.between[d](s[e], h[d])) for d in h for e in h if e != d
-            )
+            terms["inter"] = self.inter * passed_off(self.between, game, s, h)
         if self.intra:
-            terms["intra"] = self.intra * mean(fool(self.within[d](r[d])) for d in h)
+            terms["intra"] = self.intra * mean(
+                game.maker(critic(r[d])) for d, critic in self.within.items()
+            )
         return terms
 
     def critic_loss(self, batches: Batches) -> dict[str, Tensor]:
         """The critics' side of the game; and how far matched is from mismatched, in logits."""
         h, labels = self._given(batches)
-        s, judge = self._encoded(h), GAMES[self.game].critic
+        s, game = self._encoded(h), GAMES[self.game]
         terms: dict[str, Tensor] = {}
         if self.inter:
-            each, margins = [], []
-            for d in h:
-                critic, other = self.between[d], strangers(labels[d])
-                real, wrong = critic(s[d], h[d]), critic(s[d][other], h[d])
-                margins.append((real - wrong).detach().mean())
-                if self.mismatch == "literal":
-                    wrong = critic(s[d][other], h[d][other])
-                crossed = mean(judge(real, critic(s[e], h[d])) for e in h if e != d)
-                each.append((crossed + judge(real, wrong)) / 2)
-            terms["inter"] = mean(each)
-            terms["margin"] = mean(margins)
+            anchored = self.mismatch == "anchor"
+            terms["inter"], terms["margin"] = told_apart(self.between, game, s, h, labels, anchored)
         if self.intra:
             made = {d: self.paths.decode(s[d], d) for d in h}
-            terms["intra"] = mean(judge(self.within[d](h[d]), self.within[d](made[d])) for d in h)
+            terms["intra"] = mean(
+                game.critic(critic(h[d]), critic(made[d])) for d, critic in self.within.items()
+            )
         return terms
 
     def _given(self, batches: Batches) -> tuple[Vectors, Vectors]:
@@ -310,8 +310,3 @@ class CommonSpace(Bridge):
             label_smoothing=self.smoothing,
         )  # fmt: skip
         return total / (labels >= 0).sum().clamp(min=1)
-
-
-def mean(terms: Any) -> Tensor:
-    """The mean of scalars."""
-    return torch.stack(list(terms)).mean()

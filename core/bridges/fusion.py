@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import combinations, permutations
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,18 +20,26 @@ from ..signal import Signal
 class Fusion(nn.Module, ABC):
     """A synchronizer's net: tuples of items, one of each domain, -> logits ``[b]``."""
 
-    @abstractmethod
     def forward(self, signals: Mapping[str, Signal]) -> Tensor:
         """Logits ``[b]`` of the tuples (item i of every domain)."""
+        return self.compare(self.features(signals))
+
+    @abstractmethod
+    def features(self, signals: Mapping[str, Signal]) -> Sequence[Any]:
+        """What it knows of each item by itself, one entry a domain."""
+
+    @abstractmethod
+    def compare(self, features: Sequence[Any]) -> Tensor:
+        """Logits ``[b]`` of the tuples, by their items' features."""
 
     @abstractmethod
     def both(
-        self, signals: Mapping[str, Signal], kinds: Tensor | None = None
+        self, features: Sequence[Any], kinds: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Logits ``[p b]`` of the tuples, and ``[p b m]`` of m strangers of each.
 
         Args:
-            signals: domain -> items, item i of every domain being a tuple.
+            features: of b items in each domain, item i of every domain being a tuple.
             kinds: integers ``[b]``; a stranger of an item's own kind counts as surely
                 asynchronous.
         """
@@ -55,15 +64,15 @@ class Product(Fusion):
         self.nets = nn.ModuleDict({d: m.prenet(width, pooled=True) for d, m in domains.items()})
         self.bias = nn.Parameter(torch.tensor(-2.0))  # most tuples are of strangers
 
-    def forward(self, signals: Mapping[str, Signal]) -> Tensor:
-        pairs = combinations(self._features(signals), 2)
+    def compare(self, features: Sequence[Tensor]) -> Tensor:
+        pairs = combinations(features, 2)
         products = [(x * y).sum(1) / math.sqrt(x.shape[1]) for x, y in pairs]
         return torch.stack(products).mean(0) + self.bias
 
     def both(
-        self, signals: Mapping[str, Signal], kinds: Tensor | None = None
+        self, features: Sequence[Tensor], kinds: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        pairs = permutations(self._features(signals), 2)
+        pairs = permutations(features, 2)
         products = [x @ y.T / math.sqrt(x.shape[1]) for x, y in pairs]
         logits = torch.stack([product.float() for product in products]) + self.bias
         strangers = off_diagonal(logits)
@@ -71,7 +80,7 @@ class Product(Fusion):
             strangers = apart(strangers, off_diagonal((kinds[:, None] == kinds)[None]))
         return logits.diagonal(dim1=1, dim2=2), strangers
 
-    def _features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
+    def features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
         codes: dict[str, Code] = {d: net(signals[d]) for d, net in self.nets.items()}
         return [self.drop(code.vector.float()) for code in codes.values()]
 
@@ -99,23 +108,19 @@ class Features(Fusion):
             nn.Linear(width, 1),
         )
 
-    def forward(self, signals: Mapping[str, Signal]) -> Tensor:
-        return self._logits(self._features(signals))
-
-    def both(
-        self, signals: Mapping[str, Signal], kinds: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        features = self._features(signals)
-        strangers = [f.roll(i, 0) for i, f in enumerate(features)]
-        return rolled(self._logits(features), self._logits(strangers), len(features), kinds)
-
-    def _features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
-        codes: dict[str, Code] = {d: net(signals[d]) for d, net in self.nets.items()}
-        return [code.vector for code in codes.values()]
-
-    def _logits(self, features: Sequence[Tensor]) -> Tensor:
+    def compare(self, features: Sequence[Tensor]) -> Tensor:
         logits: Tensor = self.head(torch.cat(list(features), 1))
         return logits[:, 0].float()
+
+    def both(
+        self, features: Sequence[Tensor], kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        strangers = [f.roll(i, 0) for i, f in enumerate(features)]
+        return rolled(self.compare(features), self.compare(strangers), len(features), kinds)
+
+    def features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
+        codes: dict[str, Code] = {d: net(signals[d]) for d, net in self.nets.items()}
+        return [code.vector for code in codes.values()]
 
 
 class Laid(Fusion):
@@ -142,19 +147,21 @@ class Laid(Fusion):
         self.names = tuple(domains)
         self.net = first.joint_discriminator(len(domains))
 
-    def forward(self, signals: Mapping[str, Signal]) -> Tensor:
-        logits: Tensor = self.net(*[signals[d] for d in self.names])
+    def features(self, signals: Mapping[str, Signal]) -> list[Signal]:
+        return [signals[d] for d in self.names]
+
+    def compare(self, features: Sequence[Signal]) -> Tensor:
+        logits: Tensor = self.net(*features)
         return logits
 
     def both(
-        self, signals: Mapping[str, Signal], kinds: Tensor | None = None
+        self, features: Sequence[Signal], kinds: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        together = [signals[d] for d in self.names]
-        here = torch.arange(len(together[0]), device=together[0].values.device)
-        strangers = [x[here.roll(i)] for i, x in enumerate(together)]
-        pairs = zip(together, strangers, strict=True)
+        here = torch.arange(len(features[0]), device=features[0].values.device)
+        strangers = [x[here.roll(i)] for i, x in enumerate(features)]
+        pairs = zip(features, strangers, strict=True)
         logits: Tensor = self.net(*[Signal.cat(pair) for pair in pairs])
-        return rolled(*logits.chunk(2), len(together), kinds)
+        return rolled(*logits.chunk(2), len(features), kinds)
 
 
 def off_diagonal(matrix: Tensor) -> Tensor:

@@ -14,10 +14,13 @@ from ..bridge import Needs
 from ..code import Code
 from ..config import check_choice, check_number
 from ..errors import SettingError
+from ..draws import paired
 from ..latents.reach import squared_error
 from ..layers import layers_of
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
+from ..table import Table
+from .anchors import ENOUGH, Anchors
 from .coupled import CoupledGANs, Made, Signals
 from .fusion import FUSIONS
 
@@ -60,6 +63,9 @@ class Synchronizer(CoupledGANs):
             its own (InfoNCE, van den Oord et al. 2018): two concepts that make one kind of
             thing are a small part of all tuples, but half of an item's answer. ``"none"`` for
             the paper's ablation.
+        anchoring: weight of the loss that each concept is to make what one cluster of real
+            tuples is, see ``Anchors``; 0 leaves it to the game what concepts mean. Without
+            concepts it says nothing.
         pairs: records the synchronizer sees at every step.
         sync_steps: of a stage of its own, before the game, which it then no longer learns
             in; 0 to learn within the game, as published. It never sees what is made, so it
@@ -102,8 +108,9 @@ class Synchronizer(CoupledGANs):
         concepts: int = 0,
         fusion: str = "product",
         width: int = WIDTH,
-        synchrony: float = 8.0,
-        asynchrony: str = "contrast",
+        synchrony: float = 4.0,
+        asynchrony: str = "each",
+        anchoring: float = 2.0,
         pairs: int = 128,
         sync_steps: int = 1500,
         sync_rate: float = 7e-4,
@@ -143,7 +150,8 @@ class Synchronizer(CoupledGANs):
         check_number(self.name, "width", width, 1, integer=True)
         check_number(self.name, "pairs", pairs, 2, integer=True)
         check_number(self.name, "sync_steps", sync_steps, 0, integer=True)
-        weights = {"synchrony": synchrony, "sync_rate": sync_rate, "sync_r1": sync_r1}
+        weights = {"synchrony": synchrony, "sync_rate": sync_rate, "sync_r1": sync_r1,
+                   "anchoring": anchoring}  # fmt: skip
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
         check_number(self.name, "sync_dropout", sync_dropout, 0, 0.99)
@@ -156,7 +164,12 @@ class Synchronizer(CoupledGANs):
         self.fusion, self.width = fusion, width
         self.synchrony, self.asynchrony, self.pairs = synchrony, asynchrony, pairs
         check_number(self.name, "choosing", choosing, 0)
-        self.sync_steps = sync_steps
+        if concepts and anchoring and not (fusion == "product" and sync_steps):
+            raise SettingError(
+                f"{self.name}: concepts get their meaning from the features of a synchronizer that "
+                "is finished; take fusion='product' and sync_steps above 0, or anchoring=0"
+            )
+        self.sync_steps, self.anchoring = sync_steps, anchoring
         self.sync_rate, self.sync_r1, self.sync_dropout = sync_rate, sync_r1, sync_dropout
         self.sync_augment, self.choosing = sync_augment, choosing
 
@@ -173,6 +186,9 @@ class Synchronizer(CoupledGANs):
             {d: self.normed(m.discriminator()) for d, m in modalities.items()}
         )
         self.synchronizer = FUSIONS[self.fusion](modalities, self.width, self.sync_dropout)
+        self.anchors = None
+        if self.anchoring and self.concepts:
+            self.anchors = Anchors(len(modalities), self.concepts, self.width)
 
     # -- the game ---------------------------------------------------------------------
     def make(self, z: Tensor, domains: Sequence[str]) -> Signals:
@@ -185,17 +201,22 @@ class Synchronizer(CoupledGANs):
     def generator_loss(self, batches: Batches, made: Made) -> dict[str, Tensor]:
         """The generators' side of the game, and their synchrony (Eq. 2)."""
         kinds = made.z[:, self.latent :].argmax(1) if self.concepts else None
-        yes, no = self.synchronizer.both(self.tupled(made.signals), kinds)
+        features = self.synchronizer.features(self.tupled(made.signals))
+        yes, no = self.synchronizer.both(features, kinds)
         loss = F.softplus(-yes).mean() + ASYNCHRONY[self.asynchrony](yes, no)
-        return {
+        terms = {
             "adversarial": self.fooling(made.signals),
             "synchrony": self.synchrony * loss / 2,
             "made": torch.sigmoid(yes.detach()).mean(),
         }
+        if self.anchors is not None and kinds is not None:
+            terms["anchors"] = self.anchoring * self.anchors.miss(features, kinds)
+        return terms
 
     def synchronizer_loss(self, batches: Batches, made: Made | None = None) -> dict[str, Tensor]:
         """``L_S`` on real tuples, half of them synchronous, and how often it is right."""
-        yes, no = self.synchronizer.both(self.tupled(batches["pairs"].signals))
+        features = self.synchronizer.features(self.tupled(batches["pairs"].signals))
+        yes, no = self.synchronizer.both(features)
         right = ((yes.detach() > 0).float().mean() + (no.detach() < 0).float().mean()) / 2
         loss = (F.softplus(-yes).mean() + F.softplus(no).mean()) / 2
         return {"synchrony": loss, "right": right}
@@ -229,6 +250,26 @@ class Synchronizer(CoupledGANs):
         return score
 
     # -- training ---------------------------------------------------------------------
+    def measured(self, table: Table, generator: torch.Generator) -> Table:
+        """The table as it is; the concepts get their meaning from its tuples."""
+        if self.anchors is not None:
+            device = self.anchors.centres.device
+            draw = Draw("pairs", tuple(self.domains), ENOUGH, "paired")
+            columns = {d: table.column(d) for d in self.domains}
+            pools = {d: pool for d, [pool] in paired(draw, columns).items()}
+            chosen = torch.randperm(len(next(iter(pools.values()))), generator=generator)[:ENOUGH]
+            was = self.synchronizer.training
+            self.synchronizer.eval()
+            with torch.no_grad():
+                parts = []
+                for some in chosen.split(self.batch):
+                    tuples = {d: columns[d].take(pools[d][some]).to(device) for d in columns}
+                    parts.append(self.synchronizer.features(tuples))
+                features = [torch.cat(list(part)) for part in zip(*parts, strict=True)]
+            self.synchronizer.train(was)
+            self.anchors.settle(features, generator)
+        return super().measured(table, generator)
+
     def stages(self) -> list[Stage]:
         names = tuple(self.domains)
         items = Draw("items", names, self.batch)

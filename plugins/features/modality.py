@@ -149,7 +149,7 @@ class Features(Modality):
         return FeaturesPrenet(self.scale(), self.size, width)
 
     def generator(self, width: int, *, condition: int = 0) -> nn.Module:
-        """``Code`` -> ``Signal``; at width v and without a condition, the way back of ``prenet``."""
+        """``Code`` -> ``Signal``; at width v, without a condition, ``prenet``'s way back."""
         if width == self.size and not condition:
             return Unscaled(self.scale())
         return FeaturesGenerator(self.scale(), self.size, width, condition)
@@ -162,7 +162,7 @@ class Features(Modality):
 
     # -- learning -----------------------------------------------------------
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:
-        """``sum ((made - real) / std)^2 / 2``: a Normal of the vectors' deviations, ``[b]`` nats."""
+        """``sum ((made - real) / std)^2 / 2``: a Normal of their deviations, ``[b]`` nats."""
         scale = self.scale().to(made.values.device)
         gap = (made.values.float() - real.values.float()) / scale.std
         return gap.square().sum(1) / 2

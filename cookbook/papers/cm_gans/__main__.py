@@ -1,0 +1,65 @@
+"""Measure and record the paper's figures, and those of the methods it is compared with.
+
+    python -m transmodal.cookbook.papers.cm_gans compare ablate record report
+
+``choose`` lets every method choose its settings anew on validation items (into choices.json,
+which ``compare`` reads). Values are kept in the work folder: a run that was stopped goes on
+where it was. ``record`` writes results.json from them, and ``report`` a page of rankings.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import torch
+
+from transmodal.cookbook.papers.cm_gans.experiments import DATA, Run
+from transmodal.cookbook.papers.cm_gans.methods import CHOICES, METHODS
+from transmodal.cookbook.papers.cm_gans.record import record
+from transmodal.cookbook.papers.cm_gans.report import report
+
+HERE = Path(__file__).parent
+WHAT = ("choose", "compare", "ablate", "record", "report")
+
+
+@click.command(help=__doc__)
+@click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
+@click.option("--data", default=",".join(DATA), show_default=True, help="Which sets.")
+@click.option("--methods", default=",".join(METHODS), show_default=True, help="Which methods.")
+@click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
+@click.option("--work", default="cm-gans-work", type=click.Path(path_type=Path),
+              show_default=True, help="Folder of measured values and the page.")  # fmt: skip
+@click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
+@click.option("--quick", is_flag=True, help="A small size of everything, to see that it runs.")
+def main(
+    what: tuple[str, ...], data: str, methods: str, seeds: str, work: Path, threads: int,
+    quick: bool,
+) -> None:  # fmt: skip
+    """Run the command line; its help is this module's docstring."""
+    if threads:
+        torch.set_num_threads(threads)
+    run, sets, only = Run(work, quick), tuple(data.split(",")), tuple(methods.split(","))
+    numbers = [int(seed) for seed in seeds.split(",")]
+    for name in sets:
+        if "choose" in what:
+            # a quick look chooses nothing that would be kept
+            path = run.values / "choices.json" if quick else CHOICES
+            for method, choice in run.choose(name, path, only):
+                click.echo(f"{name} {method}: {choice}")
+        for seed in numbers:
+            if "compare" in what:
+                for method, value in run.compare(name, only, seed):
+                    click.echo(f"{name} {method} {seed}: MAP {value:.4f}")
+            if "ablate" in what:
+                for row, value in run.ablate(name, seed):
+                    click.echo(f"{name} ablation {row} {seed}: MAP {value:.4f}")
+    if "record" in what:
+        record(run, run.values if quick else HERE, numbers, sets)
+    if "report" in what:
+        for name in sets:
+            click.echo(f"wrote {report(run, name, numbers[0])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What is trained and measured, each once: values are kept in the work folder, query by query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from transmodal.cookbook.papers.cm_gans import measure
+from transmodal.cookbook.papers.cm_gans.baselines import Learned
+from transmodal.cookbook.papers.cm_gans.measure import Reading
+from transmodal.cookbook.papers.cm_gans.methods import (
+    METHODS,
+    OURS,
+    Choice,
+    choose,
+    chosen,
+    common_space,
+    keep,
+)
+from transmodal.cookbook.papers.cm_gans.sets import Set, load
+from transmodal.core.bridges.common_space import CommonSpace
+
+DATA = ("wikipedia", "emoji", "digits")
+QUICK: dict[str, Any] = {"steps": 30}
+
+# The paper's Tables IV, V and VI, and ours: row -> what differs from the whole.
+NO_GAME = {"inter": 0.0, "intra": 0.0}
+ABLATIONS: Mapping[str, Mapping[str, Any]] = {
+    "without_ws_sc": {"shared": False, "semantic": 0.0},
+    "with_ws": {"semantic": 0.0},
+    "with_sc": {"shared": False},
+    "only_inter": {"intra": 0.0},
+    "cae": NO_GAME,
+    "full": {},
+    "literal": {"mismatch": "literal"},
+}
+
+
+@lru_cache
+def data(name: str, validate: bool, quick: bool) -> Set:
+    """A set, made once: its features may be those of networks that have to be trained."""
+    return load(name, validate, quick)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Trainings and what was measured of them.
+
+    Args:
+        work: folder of measured values.
+        quick: a small size of everything, to see that it runs.
+    """
+
+    work: Path
+    quick: bool = False
+
+    @cached_property
+    def values(self) -> Path:
+        """Where average precisions are kept."""
+        return self.work / ("quick" if self.quick else "full")
+
+    def set(self, name: str) -> Set:
+        """A set with its test part."""
+        return data(name, False, self.quick)
+
+    def path(self, name: str, row: str, seed: int) -> Path:
+        """Where one training's values are kept."""
+        return self.values / f"{name}-{row}-{seed}.npz"
+
+    def choose(self, name: str, path: Path, only: tuple[str, ...]) -> Iterator[tuple[str, Choice]]:
+        """Let methods choose their settings on validation items, and note that in a file."""
+        for key in only:
+            choice = choose(METHODS[key], data(name, True, self.quick))
+            keep(path, name, key, choice)
+            yield key, choice
+
+    def compare(self, name: str, only: tuple[str, ...], seed: int) -> Iterator[tuple[str, float]]:
+        """Every method on a set by what it chose; its average bi-modal MAP on test items."""
+        for key in only:
+            choice = chosen(name, key)
+            settings = choice.settings | (QUICK if self.quick and "steps" in tunable(key) else {})
+
+            def learn(key: str = key, settings: dict[str, Any] = settings) -> Learned:
+                return METHODS[key].learn(self.set(name).training, seed, **settings)
+
+            yield key, self._measured(name, seed, {key: choice.reading}, learn)
+        if OURS in only:
+            published = {**CommonSpace.published["wikipedia"]} | (QUICK if self.quick else {})
+            yield (
+                "published",
+                self._measured(
+                    name, seed, {"published": Reading()},
+                    lambda: common_space(self.set(name).training, seed, **published),
+                ),
+            )  # fmt: skip
+
+    def ablate(self, name: str, seed: int) -> Iterator[tuple[str, float]]:
+        """Every row of the paper's ablations, by s, and by the semantic head where it has one."""
+        whole = chosen(name, OURS).settings | (QUICK if self.quick else {})
+        for row, changes in ABLATIONS.items():
+            settings = {**whole, **changes}
+            readings = {f"ablation-{row}": Reading()}
+            if settings.get("semantic", 1.0):
+                readings[f"ablation-{row}-semantic"] = Reading(semantic=True)
+            yield (
+                row,
+                self._measured(
+                    name, seed, readings,
+                    lambda settings=settings: common_space(  # type: ignore[misc]
+                        self.set(name).training, seed, **settings
+                    ),
+                ),
+            )  # fmt: skip
+
+    def _measured(
+        self, name: str, seed: int, readings: Mapping[str, Reading], learn: Callable[[], Learned]
+    ) -> float:
+        paths = {row: self.path(name, row, seed) for row in readings}
+        if not all(path.is_file() for path in paths.values()):
+            tested, learned = self.set(name), learn()
+            for row, reading in readings.items():
+                found = measure.vectors(learned, tested, reading)
+                measure.save(paths[row], measure.precisions(found, tested.truth))
+        return measure.bimodal(measure.read(next(iter(paths.values()))))
+
+
+def tunable(method: str) -> tuple[str, ...]:
+    """The names of a method's settings."""
+    import inspect
+
+    named = tuple(inspect.signature(METHODS[method].learn).parameters)
+    return (*named, "steps") if method == OURS else named

@@ -1,0 +1,92 @@
+"""results.json out of the measured values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transmodal.cookbook.papers.cm_gans import measure
+from transmodal.cookbook.papers.cm_gans.experiments import ABLATIONS, DATA, Run
+from transmodal.cookbook.papers.cm_gans.methods import METHODS, OURS
+from transmodal.core.evaluation.results import record as record_result
+
+COMMAND = "python -m transmodal.cookbook.papers.cm_gans"
+Values = dict[int, dict[str, "np.ndarray[Any, Any]"]]  # seed -> direction -> precisions
+
+
+class Recorder:
+    """Writes what was measured into a recipe's folder.
+
+    Args:
+        run: whose values.
+        folder: the recipe's.
+        seeds: which.
+    """
+
+    def __init__(self, run: Run, folder: Path, seeds: list[int]) -> None:
+        self.run, self.path, self.seeds = run, folder / "results.json", seeds
+
+    def read(self, name: str, row: str) -> Values:
+        """What was measured of a row, as far as it is there."""
+        paths = {seed: self.run.path(name, row, seed) for seed in self.seeds}
+        return {seed: measure.read(p) for seed, p in paths.items() if p.is_file()}
+
+    def put(self, name: str, row: str, title: str, verb: str) -> Values:
+        """A figure for each direction, and for the average of both bi-modal ones."""
+        found = self.read(name, row)
+        if not found:
+            return found
+        chance = measure.chance(self.run.set(name).truth)
+        first = next(iter(found.values()))
+        command = f"{COMMAND} {verb} record --data {name}"
+        for way, each in first.items():
+            values = {seed: float(v[way].mean()) for seed, v in found.items()}
+            record_result(
+                self.path, f"{title}/{way}", values, n=len(each), chance=chance[way],
+                command=command,
+            )  # fmt: skip
+        record_result(
+            self.path,
+            f"{title}/average",
+            {seed: measure.bimodal(v) for seed, v in found.items()},
+            n=sum(len(v) for k, v in first.items() if not k.endswith("all")),
+            chance=measure.bimodal(chance),
+            command=command,
+        )
+        return found
+
+    def gap(self, title: str, ours: Values, other: Values, command: str) -> None:
+        """By how much the average bi-modal MAP differs, with its 95 % interval."""
+        mean, low, high = measure.difference(_mean(ours), _mean(other))
+        n = sum(len(v) for k, v in _mean(ours).items() if not k.endswith("all"))
+        for ending, value in (("", mean), ("/low", low), ("/high", high)):
+            record_result(
+                self.path, f"{title}{ending}", {self.seeds[0]: value}, n=n, chance=0.0,
+                command=command,
+            )  # fmt: skip
+
+
+def _mean(values: Values) -> dict[str, np.ndarray[Any, Any]]:
+    """Average precisions of each query, over the seeds."""
+    return {k: np.mean([v[k] for v in values.values()], 0) for k in next(iter(values.values()))}
+
+
+def record(run: Run, folder: Path, seeds: list[int], sets: tuple[str, ...] = DATA) -> None:
+    """Write results.json from the values of all seeds."""
+    it = Recorder(run, folder, seeds)
+    for name in sets:
+        found = {row: it.put(name, row, f"{name}/{row}", "compare") for row in METHODS}
+        it.put(name, "published", f"{name}/published", "compare")
+        command = f"{COMMAND} compare record --data {name}"
+        others = {row: v for row, v in found.items() if v and row != OURS}
+        if found[OURS] and others:
+            best = max(others, key=lambda row: measure.bimodal(_mean(others[row])))
+            for row, values in others.items():
+                it.gap(f"{name}/difference/{row}", found[OURS], values, command)
+            it.gap(f"{name}/difference_to_best", found[OURS], others[best], command)
+        for row in ABLATIONS:
+            for ending in ("", "-semantic"):
+                title = f"ablation/{name}/{row}{ending.replace('-', '/')}"
+                it.put(name, f"ablation-{row}{ending}", title, "ablate")

@@ -1,0 +1,2 @@
+from pathlib import Path
+def report(run, name, seed): raise NotImplementedError

@@ -25,7 +25,7 @@ def plan(draw: Draw, table: Table, seed: int, rank: int = 0, world: int = 1) -> 
     """
     columns = {domain: table.column(domain) for domain in draw.domains}
     if draw.kind == "paired":
-        pools = _paired(draw, columns)
+        pools = paired(draw, columns)
     elif draw.kind == "unpaired":
         pools = {domain: _unpaired(draw, domain, column) for domain, column in columns.items()}
     else:
@@ -127,7 +127,7 @@ def _unpaired(draw: Draw, domain: str, column: Column) -> list[Tensor]:
     return [items[labels == label] for label in labels.unique()]
 
 
-def _paired(draw: Draw, columns: Mapping[str, Column]) -> dict[str, list[Tensor]]:
+def paired(draw: Draw, columns: Mapping[str, Column]) -> dict[str, list[Tensor]]:
     """Rows that hold all the domains, in row order, so that one shuffle keeps them together."""
     position = [
         {int(row): i for i, row in enumerate(column.rows.tolist())} for column in columns.values()

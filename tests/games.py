@@ -27,6 +27,7 @@ OWN: dict[str, dict[str, Any]] = {
     "weight-tying": {"lead": 0.5},
     "synchronizer": {
         "pairs": 6, "sync_steps": 2, "sync_augment": False, "sync_dropout": 0.0, "sync_r1": 0.0,
+        "anchoring": 0.0,
         "choosing": 0.0,
     },
 }  # fmt: skip

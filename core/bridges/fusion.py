@@ -33,9 +33,7 @@ class Fusion(nn.Module, ABC):
         """Logits ``[b]`` of the tuples, by their items' features."""
 
     @abstractmethod
-    def both(
-        self, features: Sequence[Any], kinds: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def both(self, features: Sequence[Any], kinds: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits ``[p b]`` of the tuples, and ``[p b m]`` of m strangers of each.
 
         Args:

@@ -13,8 +13,8 @@ from ..adversarial import augmented, gradient_penalty, steep
 from ..bridge import Needs
 from ..code import Code
 from ..config import check_choice, check_number
-from ..errors import SettingError
 from ..draws import paired
+from ..errors import SettingError
 from ..latents.reach import squared_error
 from ..layers import layers_of
 from ..signal import Signal

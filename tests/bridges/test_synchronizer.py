@@ -41,7 +41,7 @@ def neighbours(fusion: str, d: int, b: int) -> list[list[int]]:
 def test_strangers_are_other_items_of_the_batch(fusion: str) -> None:
     net = made(fusion=fusion).synchronizer.eval()
     x = {d: Signal(torch.rand(5, 6)) for d in "ab"}
-    yes, no = net.both(x)
+    yes, no = net.both(net.features(x))
 
     def told(i: int, others: list[int], one: str, two: str) -> torch.Tensor:
         here = {one: x[one][[i] * len(others)], two: x[two][others]}
@@ -62,12 +62,13 @@ def test_strangers_of_ones_own_kind_are_left_out(fusion: str) -> None:
     net = made(fusion=fusion).synchronizer.eval()
     x = {d: Signal(torch.rand(5, 6)) for d in "ab"}
     kinds = torch.tensor([0, 0, 1, 1, 0])
-    (yes, no), (_, apart) = net.both(x), net.both(x, kinds)
+    features = net.features(x)
+    (yes, no), (_, apart) = net.both(features), net.both(features, kinds)
     for i, others in enumerate(neighbours(fusion, 1, 5)):
         for m, j in enumerate(others):
             alike = kinds[i] == kinds[j]
             torch.testing.assert_close(apart[0, i, m], torch.tensor(-1e4) if alike else no[0, i, m])
-    everyone = net.both(x, torch.zeros(5))[1]
+    everyone = net.both(features, torch.zeros(5))[1]
     assert ASYNCHRONY["contrast"](yes, everyone) == 0  # nobody is left to be told from
 
 
@@ -75,7 +76,7 @@ def test_strangers_of_ones_own_kind_are_left_out(fusion: str) -> None:
 def test_three_domains_are_judged_at_once(fusion: str) -> None:
     net = made("a", "b", "c", fusion=fusion).synchronizer.eval()
     x = {d: Signal(torch.rand(5, 6)) for d in "abc"}
-    yes, no = net.both(x)
+    yes, no = net.both(net.features(x))
     if fusion == "product":  # the mean over the pairs of domains would hide who meets whom
         assert yes.shape == (6, 5) and no.shape == (6, 5, 4)
         torch.testing.assert_close(yes.mean(0), net(x))

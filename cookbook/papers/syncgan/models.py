@@ -18,17 +18,17 @@ from transmodal.core.translator import Translator
 from transmodal.registry import Registry
 
 WAYS: Mapping[str, tuple[str, Mapping[str, Any]]] = {  # the plugin of a domain, and its settings
-    "digits": ("image", {}),
-    "garments": ("image", {}),
+    "digits": ("image", {"hidden": 0}),
+    "garments": ("image", {"hidden": 0}),
     "rotated": ("image", {}),
-    "spoken": ("speech", {"sample_rate": 8000, "seconds": 0.75}),
+    "spoken": ("speech", {"sample_rate": 8000, "seconds": 0.75, "hidden": 0}),
     "pictures": ("image", {"size": 64, "channels": 3, "flip": True, "augmentation": 1.5}),
     "raster": ("audio", {"form": "raster", "samples": 512, "points": 128}),
     "mel": ("audio", {"form": "mel", "seconds": 1.0}),
 }
 CLASSES: Mapping[str, Any] = {
     "concepts": 10, "latent": 16, "fusion": "product", "steps": 1000, "sync_steps": 1500,
-    "sync_rate": 7e-4, "sync_augment": True, "augment": True, "synchrony": 8.0, "rate": 1e-3,
+    "sync_rate": 7e-4, "sync_augment": True, "augment": True, "synchrony": 4.0, "rate": 1e-3,
     "critic_rate": 4e-4, "r1": 0.05, "inverse_steps": 300,
     "reach": 100.0,  # every query is answered, and counts
 }  # fmt: skip
@@ -59,7 +59,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "instruments": {**CLASSES, "concepts": 5, "sync_steps": 400, "steps": 400, "batch": 32},
 }
 ABLATION: Mapping[str, Mapping[str, Any]] = {
-    "no_asynchrony": {"asynchrony": "none"},
+    "no_asynchrony": {"asynchrony": "none", "concepts": 0, "latent": 64},
     "normal_prior": {"concepts": 0, "latent": 64},
 }
 # How queries are inverted, and how far off before that weighs as much as synchrony. Where there

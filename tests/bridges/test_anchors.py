@@ -1,0 +1,81 @@
+"""Anchors: concepts that mean clusters of real tuples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from games import columns, connected, play, quick
+from torch import Tensor
+
+from transmodal.core.bridges.anchors import Anchors
+from transmodal.core.bridges.synchronizer import Synchronizer
+from transmodal.core.errors import SettingError
+from transmodal.core.table import Table
+
+
+def blobs(n: int = 60) -> tuple[list[Tensor], Tensor]:
+    """Three far clusters of tuples in two domains' features."""
+    kinds = torch.arange(n) % 3
+    middles = 20 * torch.randn(2, 3, 4)
+    return [m[kinds] + 0.1 * torch.randn(n, 4) for m in middles], kinds
+
+
+def test_centres_are_the_means_of_clusters_and_belong_together() -> None:
+    torch.manual_seed(0)
+    features, kinds = blobs()
+    anchors = Anchors(2, 3, 4)
+    anchors.settle(features, torch.Generator().manual_seed(1))
+    wanted = torch.stack([torch.stack([f[kinds == k].mean(0) for k in range(3)]) for f in features])
+    order = (anchors.centres[0][:, None] - wanted[0]).norm(dim=2).argmin(1)
+    assert sorted(order.tolist()) == [0, 1, 2]
+    torch.testing.assert_close(anchors.centres, wanted[:, order])
+
+
+def test_a_miss_is_the_cross_entropy_of_what_agrees_with_other_domains_centres() -> None:
+    anchors = Anchors(3, 2, 4)
+    anchors.centres.copy_(torch.randn(3, 2, 4))
+    made, kinds = [torch.randn(5, 4) for _ in range(3)], torch.tensor([0, 1, 1, 0, 1])
+    wanted = torch.zeros(())
+    for d in range(3):
+        others = sum(anchors.centres[e] for e in range(3) if e != d) / 2
+        for i in range(5):
+            agreed = torch.stack([made[d][i] @ others[k] for k in range(2)]) / 2
+            wanted = wanted - agreed.log_softmax(0)[kinds[i]] / 15
+    torch.testing.assert_close(anchors.miss(made, kinds), wanted)
+
+
+def anchored(**settings: Any) -> Any:
+    own = {"concepts": 2, "anchoring": 2.0, "sync_steps": 200, "steps": 200, "sync_rate": 5e-3}
+    return connected(quick(Synchronizer, **{**own, "batch": 24, "pairs": 24, **settings}))
+
+
+def test_each_concept_makes_a_kind_of_its_own() -> None:
+    bridge = anchored(rate=1e-2, critic_rate=1e-3)
+    play(bridge, columns(True))
+    torch.manual_seed(0)
+    z = bridge.space.draw(200, torch.device("cpu"))
+    made = bridge.make(z, ["a", "b"])
+    front = made["a"].values[:, :3].mean(1) > made["a"].values[:, 3:].mean(1)
+    shares = [front[z[:, 4 + k] > 0].float().mean() for k in range(2)]
+    assert abs(shares[0] - shares[1]) > 0.9  # 0 where the concepts mean nothing
+
+
+def test_a_resumed_training_finds_the_same_clusters() -> None:
+    bridge, table = anchored(), columns(True)
+
+    def found(table: Table) -> Tensor:
+        bridge.measured(table, torch.Generator().manual_seed(5))
+        return bridge.anchors.centres.clone()
+
+    first = found(table)
+    assert first.abs().sum() > 0
+    assert torch.equal(found(table), first)
+
+
+def test_anchors_need_features_of_a_finished_synchronizer() -> None:
+    for settings in ({"fusion": "features"}, {"sync_steps": 0}):
+        with pytest.raises(SettingError, match="take fusion='product' and sync_steps above 0"):
+            anchored(**settings)
+    assert anchored(fusion="features", anchoring=0.0).anchors is None

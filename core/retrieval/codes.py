@@ -84,8 +84,8 @@ class Guess:
     def products(self, first: int, last: int) -> Tensor:
         """``[b g BLOCK]`` int32: p.c of the rows of the blocks from first to before last."""
         rows = self._codes.values[first * BLOCK : last * BLOCK]
-        products: Tensor = torch._int_mm(self._integers, rows.T)
-        return products.unflatten(1, (-1, BLOCK))
+        products: Tensor = torch._int_mm(self._integers, rows.T).unflatten(1, (-1, BLOCK))
+        return products
 
     def line(self, first: int, last: int) -> tuple[Tensor, Tensor, Tensor]:
         """Slope ``[b g]``, offset ``[b 1]`` and error ``[b g]``.

@@ -36,10 +36,13 @@ class Anchors(nn.Module):
         from sklearn.cluster import KMeans
 
         seed = int(torch.randint(2**31, (), generator=generator))
-        together = torch.cat([f.float() for f in features], 1).cpu()
+        # of unit length: how sure a synchronizer is of an item is no kind of its own
+        together = torch.cat([F.normalize(f.float(), dim=1) for f in features], 1)
         means = KMeans(self.centres.shape[1], n_init=10, random_state=seed)
-        found = torch.from_numpy(means.fit(together.numpy()).cluster_centers_)
-        self.centres.copy_(torch.stack(found.chunk(len(features), 1)))
+        kinds = torch.from_numpy(means.fit_predict(together.cpu().numpy()))
+        for centres, own in zip(self.centres, features, strict=True):
+            for k, centre in enumerate(centres):
+                centre.copy_(own[(kinds == k).to(own.device)].float().mean(0))
 
     def miss(self, features: Sequence[Tensor], kinds: Tensor) -> Tensor:
         """Cross-entropy of made items' concepts, read by their synchrony with the clusters.

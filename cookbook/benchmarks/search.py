@@ -107,7 +107,7 @@ def brute(index: Index, queries: Tensor) -> Tensor:
     queries = normalize(queries.double())
     scores = torch.empty(len(queries), 0, dtype=torch.double)
     rows, start = torch.empty(len(queries), 0, dtype=torch.long), 0
-    for segment in index.search(queries[:1], 1).segments:
+    for segment in index.segments():
         for part in segment.vectors.split(2**16):
             scores = torch.cat([scores, queries @ part.double().T], 1)
             numbers = torch.arange(start, start + len(part)).expand(len(queries), -1)
@@ -160,7 +160,7 @@ def _against(index: Index, queries: Tensor, rounds: int, threads: int) -> dict[s
 
     faiss.omp_set_num_threads(threads)
     flat = faiss.IndexFlatIP(index.width)
-    for segment in index.search(queries[:1], 1).segments:
+    for segment in index.segments():
         flat.add(segment.vectors.numpy())
     made = {}
     for name, some, times in (("", queries, 1), ("one", queries[:1], 4)):

@@ -43,7 +43,7 @@ class Answers(Sequence[list[Hit]]):
 
     def __init__(self, scores: Tensor, rows: Tensor, segments: Sequence[Segment]) -> None:
         self.scores, self.rows = scores, rows
-        self.segments = segments
+        self._segments = segments
         self._starts = [0, *accumulate(len(segment) for segment in segments)]
 
     def __len__(self) -> int:
@@ -64,5 +64,5 @@ class Answers(Sequence[list[Hit]]):
 
     def _hit(self, score: float, row: int) -> Hit:
         place = bisect_right(self._starts, row) - 1
-        segment, i = self.segments[place], row - self._starts[place]
+        segment, i = self._segments[place], row - self._starts[place]
         return Hit(segment.ids[i], segment.domain, score, segment.label(i), segment.note(i))

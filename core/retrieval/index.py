@@ -16,7 +16,7 @@ from . import stored
 from .answers import Answers
 from .exact import nearest
 from .maker import fingerprint
-from .segment import MOST, Segment
+from .segment import MOST, Segment, join_small
 from .vectors import check_width, unit
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ class Index:
             DataError: vectors of another width or translator, all zero or not finite; ids that
                 are not new; not as many of one as of the other; metadata that JSON cannot hold.
         """
-        self._check_maker(maker)
+        if maker is not None:
+            self.check_maker(maker)
         units = unit(vectors, self.width, lambda i: repr(ids[i]) if i < len(ids) else f"row {i}")
         n, where, held = len(units), self._where(), self.domains.get(domain, 0)
         for name, given in (("ids", ids), ("labels", labels), ("metadata", metadata)):
@@ -145,7 +146,7 @@ class Index:
         for i in range(0, n, MOST):
             part = slice(i, i + MOST)
             parts.append(Segment.of(domain, units[part], ids[part], classes[part], notes[part]))
-            _join_small(parts)
+            join_small(parts)
         if n:
             self._segments[domain] = parts
         where.update(new)
@@ -175,15 +176,22 @@ class Index:
             DataError: queries of another width or translator, all zero or not finite; an index
                 without items.
         """
-        check_number("search", "k", k, 1, integer=True)
-        self._check_maker(maker)
-        segments = self._chosen(domains)
-        units = unit(queries, self.width, lambda i: f"query {i}")
-        k = min(k, sum(map(len, segments)))
+        units, segments, k = self.prepare(queries, k, domains, maker)
         if not len(units):
             return Answers(torch.empty(0, k), torch.empty(0, k, dtype=torch.long), segments)
         scores, rows = nearest(units, [(s.vectors, s.codes) for s in segments], k)
         return Answers(scores, rows, segments)
+
+    def prepare(
+        self, queries: Tensor, k: int, domains: Sequence[str] | None, maker: str | None
+    ) -> tuple[Tensor, list[Segment], int]:
+        """Queries as unit vectors, the segments to search, and how many items to find."""
+        check_number("search", "k", k, 1, integer=True)
+        if maker is not None:
+            self.check_maker(maker)
+        segments = self.segments(domains)
+        units = unit(queries, self.width, lambda i: f"query {i}")
+        return units, segments, min(k, sum(map(len, segments)))
 
     def vectors(self, ids: Sequence[str]) -> Tensor:
         """``[n width]``: the unit vectors of these items.
@@ -241,7 +249,13 @@ class Index:
             }
         return self._places
 
-    def _chosen(self, domains: Sequence[str] | None) -> list[Segment]:
+    def segments(self, domains: Sequence[str] | None = None) -> list[Segment]:
+        """The items of some domains, or of all, as they are stored.
+
+        Raises:
+            DataError: there are none.
+            UnknownNameError: no such domain.
+        """
         if not self._segments:
             raise DataError("this index holds no items; add some before searching")
         for name in domains or ():
@@ -253,23 +267,17 @@ class Index:
             s for name, p in self._segments.items() if not domains or name in domains for s in p
         ]
 
-    def _check_maker(self, maker: str | None) -> None:
-        if maker is not None and maker != self.maker:
+    def check_maker(self, maker: str) -> None:
+        """Refuse vectors of another translator.
+
+        Raises:
+            DataError: this is not the fingerprint of the one that the index was made with.
+        """
+        if maker != self.maker:
             raise DataError(
                 f"this index holds vectors of {_short(self.maker)}, and these are of "
                 f"{_short(maker)}; use the one it was made with, or index anew"
             )
-
-
-def _join_small(parts: list[Segment]) -> None:
-    """Let every segment be at most half of the one before: so they are few.
-
-    Each item is written again only as often as its segment doubles.
-    """
-    while len(parts) > 1 and len(parts[-2]) < 2 * len(parts[-1]):
-        if len(parts[-2]) + len(parts[-1]) > MOST:
-            break
-        parts[-2:] = [parts[-2].joined(parts[-1])]
 
 
 def _short(maker: str) -> str:

@@ -150,3 +150,14 @@ class Segment:
         if not fits:
             raise DataError("its tensors do not fit together")
         return segment
+
+
+def join_small(parts: list[Segment]) -> None:
+    """Let every segment be at most half of the one before: so they are few.
+
+    Each item is written again only as often as its segment doubles.
+    """
+    while len(parts) > 1 and len(parts[-2]) < 2 * len(parts[-1]):
+        if len(parts[-2]) + len(parts[-1]) > MOST:
+            break
+        parts[-2:] = [parts[-2].joined(parts[-1])]

@@ -14,9 +14,11 @@ def register_commands() -> Mapping[str, str]:
     return {
         "doctor": f"{here}.doctor:doctor",
         "evaluate": f"{here}.evaluate:evaluate",
+        "index": f"{here}.retrieval:index",
         "interpolate": f"{here}.generate:interpolate",
         "list": f"{here}.listing:listing",
         "sample": f"{here}.generate:sample",
+        "search": f"{here}.retrieval:search",
         "train": f"{here}.train:train",
         "translate": f"{here}.translate:translate",
     }

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..code import Code
 from ..errors import SettingError, UnsupportedError
+from ..layers import layers_of
 from ..modality import Modality
 from ..objectives import labelled_cross_entropy
 from ..signal import Signal
@@ -45,7 +46,12 @@ class Ends(nn.Module):
             {d: m.prenet(widths[d], pooled=True) for d, m in domains.items()}
         )
         self.generators = nn.ModuleDict(
-            {d: m.generator(widths[d]) for d, m in domains.items() if generators or m.vector}
+            {
+                # of its layers, which serve codes of one token; parts for longer ones are left out
+                d: nn.Sequential(*layers_of(m.generator(widths[d])))
+                for d, m in domains.items()
+                if generators or m.vector
+            }
         )
         self.readers = nn.ModuleDict(
             {d: nn.Linear(widths[d], classes) for d in domains if classes and self.learns(d)}
@@ -121,14 +127,16 @@ class Ends(nn.Module):
         names = tuple(d for d in self.domains if d in reading or d in making)
         if not names:
             return []
-        prenets = nn.ModuleList([self.prenets[d] for d in reading])
-        generators = nn.ModuleList([self.generators[d] for d in making])
+        prenets = [self.prenets[d] for d in reading]
+        generators = [self.generators[d] for d in making]
         adam = Adam(1e-3, schedule="cosine")
         phases = []
         if self.classes and reading:
-            phases.append(Phase("prenets", [prenets, self.readers], self.read_loss, optimizer=adam))
+            phases.append(
+                Phase("prenets", [*prenets, self.readers], self.read_loss, optimizer=adam)
+            )
         if making:
-            learns = [generators] if self.classes else [prenets, generators]
+            learns = generators if self.classes else prenets + generators
             phases.append(Phase("generators", learns, self.render_loss, optimizer=adam))
         return [Stage("ends", steps, phases, [Draw("items", names, batch)])]
 

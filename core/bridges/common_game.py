@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..adversarial import Game
@@ -20,6 +21,21 @@ Critics = Mapping[str, nn.Module] | nn.ModuleDict
 def mean(terms: Iterable[Tensor]) -> Tensor:
     """The mean of scalars."""
     return torch.stack(list(terms)).mean()
+
+
+def disagreement(logits: Vectors) -> Tensor:
+    """Mean divergence ``KL(p_e | p_d)`` in nats of classes read in matched items, d != e.
+
+    Args:
+        logits: domain -> ``[b classes]``, float32; item i of every domain belongs together.
+    """
+    told = {d: x.log_softmax(1) for d, x in logits.items()}
+    return mean(
+        F.kl_div(told[d], told[e], reduction="batchmean", log_target=True)
+        for d in told
+        for e in told
+        if e != d
+    )
 
 
 class InterCritic(nn.Module):

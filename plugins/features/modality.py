@@ -142,7 +142,8 @@ class Features(Modality):
     # -- subnets ------------------------------------------------------------
     def scale(self) -> Scale:
         """The standardisation, as a module."""
-        return Scale(*(torch.tensor(x).float().expand(self.size) for x in (self.mean, self.std)))
+        each = (torch.tensor(x).float().expand(self.size).clone() for x in (self.mean, self.std))
+        return Scale(*each)
 
     def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:
         """``Signal`` -> ``Code`` of one token; at width v, the standardised vector itself."""

@@ -53,7 +53,7 @@ def cca(train: Training, seed: int, *, size: int = 9) -> Learned:
         size: of the common space.
     """
     first, second = train.features
-    model = _fitted(train.features[first], train.features[second], size)
+    model = canonical(train.features[first], train.features[second], size)
     return Learned({first: lambda x: model(x, 0), second: lambda x: model(x, 1)})
 
 
@@ -88,7 +88,7 @@ def kernel_cca(
         return torch.from_numpy(made[domain].transform(x.numpy())).float()
 
     first, second = train.features
-    model = _fitted(
+    model = canonical(
         lifted(first, train.features[first]), lifted(second, train.features[second]), size
     )
     return Learned(
@@ -99,7 +99,7 @@ def kernel_cca(
     )
 
 
-def _fitted(a: Tensor, b: Tensor, size: int) -> Callable[[Tensor, int], Tensor]:
+def canonical(a: Tensor, b: Tensor, size: int) -> Callable[[Tensor, int], Tensor]:
     """The canonical directions of two sets, as a map of features and which of the two they are."""
     from sklearn.cross_decomposition import CCA
 

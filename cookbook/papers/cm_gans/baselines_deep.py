@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from transmodal.cookbook.papers.cm_gans.baselines import Embed, Learned, Training
+from transmodal.cookbook.papers.cm_gans.baselines import Embed, Learned, Training, canonical
 
 HIDDEN, COMMON = 256, 64
 
@@ -110,8 +110,16 @@ def dcca(
         return -correlation(first, second)
 
     learn(train, nets, loss, steps=steps, batch=512, decay=1e-2)
-    return Learned({d: frozen(net, Whitened(frozen(net)(train.features[d])))
-                    for d, net in nets.items()})  # fmt: skip
+    first, second = train.features
+    maps = {d: frozen(net) for d, net in nets.items()}
+    # the objective leaves each domain's outputs free to turn; linear CCA turns them to each other
+    model = canonical(*(maps[d](x) for d, x in train.features.items()), size)
+    return Learned(
+        {
+            first: lambda x: model(maps[first](x), 0),
+            second: lambda x: model(maps[second](x), 1),
+        }
+    )
 
 
 def correlation(a: Tensor, b: Tensor, ridge: float = 1e-2) -> Tensor:
@@ -124,19 +132,6 @@ def correlation(a: Tensor, b: Tensor, ridge: float = 1e-2) -> Tensor:
         return vectors @ torch.diag(values.rsqrt()) @ vectors.T
 
     return torch.linalg.matrix_norm(root(a) @ (a.T @ b / n) @ root(b), "nuc")
-
-
-class Whitened(nn.Module):
-    """Vectors with the covariance of given ones taken out, so that directions weigh alike."""
-
-    def __init__(self, x: Tensor) -> None:
-        super().__init__()
-        self.mean = x.mean(0)
-        values, vectors = torch.linalg.eigh(torch.cov(x.T) + 1e-2 * torch.eye(x.shape[1]))
-        self.turn = vectors @ torch.diag(values.rsqrt()) @ vectors.T
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) @ self.turn
 
 
 def dscmr(

@@ -21,7 +21,6 @@ from transmodal.cookbook.papers.cm_gans.methods import (
     keep,
 )
 from transmodal.cookbook.papers.cm_gans.sets import Set, load
-from transmodal.core.bridges.common_space import CommonSpace
 
 DATA = ("wikipedia", "emoji", "digits")
 QUICK: dict[str, Any] = {"steps": 30}
@@ -73,6 +72,8 @@ class Run:
     def choose(self, name: str, path: Path, only: tuple[str, ...]) -> Iterator[tuple[str, Choice]]:
         """Let methods choose their settings on validation items, and note that in a file."""
         for key in only:
+            if not METHODS[key].grid:
+                continue
             choice = choose(METHODS[key], data(name, True, self.quick))
             keep(path, name, key, choice)
             yield key, choice
@@ -87,19 +88,13 @@ class Run:
                 return METHODS[key].learn(self.set(name).training, seed, **settings)
 
             yield key, self._measured(name, seed, {key: choice.reading}, learn)
-        if OURS in only:
-            published = {**CommonSpace.published["wikipedia"]} | (QUICK if self.quick else {})
-            yield (
-                "published",
-                self._measured(
-                    name, seed, {"published": Reading()},
-                    lambda: common_space(self.set(name).training, seed, **published),
-                ),
-            )  # fmt: skip
 
     def ablate(self, name: str, seed: int) -> Iterator[tuple[str, float]]:
-        """Every row of the paper's ablations, by s, and by the semantic head where it has one."""
-        whole = chosen(name, OURS).settings | (QUICK if self.quick else {})
+        """Every row of the paper's ablations, by s, and by the semantic head where it has one.
+
+        The paper's terms alone: without our agreement.
+        """
+        whole = chosen(name, OURS).settings | {"agreement": 0.0} | (QUICK if self.quick else {})
         for row, changes in ABLATIONS.items():
             settings = {**whole, **changes}
             readings = {f"ablation-{row}": Reading()}

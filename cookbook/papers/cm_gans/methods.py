@@ -34,6 +34,7 @@ from transmodal.cookbook.papers.cm_gans.measure import (
     vectors,
 )
 from transmodal.cookbook.papers.cm_gans.sets import Set
+from transmodal.core.bridges.common_space import CommonSpace
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
@@ -92,6 +93,11 @@ class Method:
             yield dict(zip(self.grid, values, strict=True))
 
 
+def published(train: Training, seed: int) -> Learned:
+    """The bridge by its published settings."""
+    return common_space(train, seed, **CommonSpace.published["wikipedia"])
+
+
 DROPOUTS = (0.2, 0.5, 0.8)
 METHODS = {
     "cca": Method(cca, {"size": (5, 9)}),
@@ -101,7 +107,8 @@ METHODS = {
     "dcca": Method(dcca, {"dropout": DROPOUTS}),
     "dscmr": Method(dscmr, {"dropout": DROPOUTS}),
     "info_nce": Method(info_nce, {"dropout": DROPOUTS}),
-    OURS: Method(common_space, {"dropout": DROPOUTS}, ("plain",)),
+    OURS: Method(common_space, {"agreement": (1.0, 3.0)}, ("plain",)),
+    "published": Method(published, {}, ("plain",)),
 }
 
 
@@ -143,6 +150,8 @@ def choose(method: Method, data: Set, seeds: tuple[int, ...] = (100, 101)) -> Ch
 
 def chosen(name: str, method: str) -> Choice:
     """What a method chose on a data set, out of ``choices.json``."""
+    if not METHODS[method].grid:
+        return Choice({}, Reading(), float("nan"))
     entry = json.loads(CHOICES.read_text())[name][method]
     return Choice(entry["settings"], Reading(**entry["reading"]), entry["validation"])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from transmodal.cookbook.papers.cm_gans.methods import METHODS, OURS
 from transmodal.core.evaluation.results import record as record_result
 
 COMMAND = "python -m transmodal.cookbook.papers.cm_gans"
-Values = dict[int, dict[str, "np.ndarray[Any, Any]"]]  # seed -> direction -> precisions
+Values = dict[int, measure.Precisions]  # by seed
 
 
 class Recorder:
@@ -59,16 +58,16 @@ class Recorder:
 
     def gap(self, title: str, ours: Values, other: Values, command: str) -> None:
         """By how much the average bi-modal MAP differs, with its 95 % interval."""
-        mean, low, high = measure.difference(_mean(ours), _mean(other))
+        found = measure.difference(_mean(ours), _mean(other))
         n = sum(len(v) for k, v in _mean(ours).items() if not k.endswith("all"))
-        for ending, value in (("", mean), ("/low", low), ("/high", high)):
+        for ending, value in (("", found.mean), ("/low", found.low), ("/high", found.high)):
             record_result(
                 self.path, f"{title}{ending}", {self.seeds[0]: value}, n=n, chance=0.0,
                 command=command,
             )  # fmt: skip
 
 
-def _mean(values: Values) -> dict[str, np.ndarray[Any, Any]]:
+def _mean(values: Values) -> measure.Precisions:
     """Average precisions of each query, over the seeds."""
     return {k: np.mean([v[k] for v in values.values()], 0) for k in next(iter(values.values()))}
 
@@ -78,9 +77,8 @@ def record(run: Run, folder: Path, seeds: list[int], sets: tuple[str, ...] = DAT
     it = Recorder(run, folder, seeds)
     for name in sets:
         found = {row: it.put(name, row, f"{name}/{row}", "compare") for row in METHODS}
-        it.put(name, "published", f"{name}/published", "compare")
         command = f"{COMMAND} compare record --data {name}"
-        others = {row: v for row, v in found.items() if v and row != OURS}
+        others = {row: v for row, v in found.items() if v and row not in (OURS, "published")}
         if found[OURS] and others:
             best = max(others, key=lambda row: measure.bimodal(_mean(others[row])))
             for row, values in others.items():

@@ -1,2 +1,5 @@
 from pathlib import Path
-def report(run, name, seed): raise NotImplementedError
+
+
+def report(run, name, seed):
+    raise NotImplementedError

@@ -59,6 +59,7 @@ class Ends(nn.Module):
         for d, width in widths.items():
             self.register_buffer(f"mean_{d}", torch.zeros(width))
             self.register_buffer(f"std_{d}", torch.ones(width))
+            self.register_buffer(f"share_{d}", torch.full((classes,), 1 / max(1, classes)))
 
     def learns(self, domain: str) -> bool:
         """Whether the domain's prenet has anything to learn."""
@@ -69,6 +70,10 @@ class Ends(nn.Module):
         self.prenets[domain] = prenet.requires_grad_(False)
         if domain in self.readers:
             del self.readers[domain]
+
+    def share(self, domain: str) -> Tensor:
+        """``[classes]``: how often each stands among the domain's labelled training items."""
+        return self.get_buffer(f"share_{domain}")
 
     def represent(self, signal: Signal, domain: str) -> Tensor:
         """``[b r]``: standardised representations, float32."""
@@ -94,7 +99,8 @@ class Ends(nn.Module):
     def measure(self, column: Column, domain: str) -> Tensor:
         """The representations of a domain's training items ``[m r]`` on the CPU.
 
-        Their mean and deviation are noted, for ``represent``, and taken out.
+        Their mean and deviation are noted, for ``represent``, and taken out; and the shares of
+        the classes.
         """
         mean, std = self.get_buffer(f"mean_{domain}"), self.get_buffer(f"std_{domain}")
         parts = []
@@ -107,6 +113,10 @@ class Ends(nn.Module):
         far = torch.where(far > 1e-5 * far.mean(), far, torch.ones_like(far))
         mean.copy_(h.mean(0))
         std.copy_(far)
+        known = column.labels[column.labels >= 0]
+        if self.classes and len(known):
+            counts = torch.bincount(known, minlength=self.classes)
+            self.share(domain).copy_(counts / len(known))
         return (h - h.mean(0)) / far
 
     # -- training -------------------------------------------------------------------

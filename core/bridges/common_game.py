@@ -5,7 +5,7 @@ Shapes: b batch, r width of a domain's representation h, k width of the common r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,6 @@ from ..adversarial import Game
 from ..subnets import Logit
 
 Vectors = dict[str, Tensor]  # of domains
-Critics = Mapping[str, nn.Module] | nn.ModuleDict
 
 
 def mean(terms: Iterable[Tensor]) -> Tensor:
@@ -75,7 +74,7 @@ def strangers(labels: Tensor) -> Tensor:
 
 
 def told_apart(
-    critics: Critics, game: Game, s: Vectors, h: Vectors, labels: Vectors, anchored: bool
+    critics: nn.ModuleDict, game: Game, s: Vectors, h: Vectors, labels: Vectors, anchored: bool
 ) -> tuple[Tensor, Tensor]:
     """The inter-modality critics' loss, and the margin of matched over mismatched, in logits.
 
@@ -101,8 +100,18 @@ def told_apart(
     return mean(losses), mean(margins)
 
 
-def passed_off(critics: Critics, game: Game, s: Vectors, h: Vectors) -> Tensor:
+def passed_off(critics: nn.ModuleDict, game: Game, s: Vectors, h: Vectors) -> Tensor:
     """The generators' loss: other domains' s_e are to pass for s_d beside h_d (Eqs. 9, 10)."""
     return mean(
         game.maker(critic(s[e], h[d])) for d, critic in critics.items() for e in s if e != d
     )
+
+
+def told_from_made(critics: nn.ModuleDict, game: Game, h: Vectors, r: Vectors) -> Tensor:
+    """The intra-modality critics' loss: given h from reconstructed r (Eqs. 5, 6)."""
+    return mean(game.critic(critic(h[d]), critic(r[d])) for d, critic in critics.items())
+
+
+def passed_as_given(critics: nn.ModuleDict, game: Game, r: Vectors) -> Tensor:
+    """The generators' loss: reconstructed r are to pass for given ones (Eqs. 9, 10)."""
+    return mean(game.maker(critic(r[d])) for d, critic in critics.items())

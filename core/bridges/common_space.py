@@ -14,12 +14,22 @@ from ..bridge import Bridge
 from ..code import Code
 from ..config import check_choice, check_number
 from ..errors import SettingError, UnsupportedError
+from ..objectives import labelled_cross_entropy
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Phase, Stage
 from ..subnets import Logit
 from ..table import Memory, Table
 from .common_ends import Ends
-from .common_game import InterCritic, Vectors, disagreement, mean, passed_off, told_apart
+from .common_game import (
+    InterCritic,
+    Vectors,
+    disagreement,
+    mean,
+    passed_as_given,
+    passed_off,
+    told_apart,
+    told_from_made,
+)
 from .common_nets import Pathways
 
 
@@ -62,7 +72,6 @@ class CommonSpace(Bridge):
         dropout: in the encoders.
         shared: share the encoders' last map (the paper's "ws").
         semantic: weight of the semantic head's cross-entropy, 0 for no head (the paper's "sc").
-        smoothing: of its labels, in [0, 1].
         agreement: weight of the divergence between what the head reads in matched items of two
             domains, both ways; 0 as published. Ours: a domain whose classes are hard to tell
             learns from one where they are easy.
@@ -78,7 +87,7 @@ class CommonSpace(Bridge):
             so that the cosine sees what is special (s where there is no head).
         turns: steps of the generators for one of the critics.
         pretrain_steps, steps, batch: batch counts items of each domain.
-        rate, critic_rate, beta1, weight_decay, schedule: of Adam.
+        rate, critic_rate, beta1, schedule: of Adam.
         representation: width of h, for domains whose items are not vectors already.
         ends_steps: of prenets and generators.
         generators: whether domains whose items are no vectors get a generator; without one,
@@ -91,11 +100,10 @@ class CommonSpace(Bridge):
     name = "common-space"
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "wikipedia": {
-            "hidden": 1024, "common": 1024, "dropout": 0.0, "smoothing": 0.0,
-            "agreement": 0.0,
+            "hidden": 1024, "common": 1024, "dropout": 0.0, "agreement": 0.0,
             "reconstruction": 0.1, "inter": 0.1, "intra": 0.1, "critic": 512,
             "retrieve": "common", "turns": 3, "batch": 64, "rate": 1e-4, "critic_rate": 1e-4,
-            "beta1": 0.5, "weight_decay": 0.0, "schedule": "constant", "steps": 1000, "pretrain_steps": 200,
+            "beta1": 0.5, "schedule": "constant", "steps": 1000, "pretrain_steps": 200,
         },
     }  # fmt: skip
 
@@ -107,8 +115,7 @@ class CommonSpace(Bridge):
         dropout: float = 0.5,
         shared: bool = True,
         semantic: float = 1.0,
-        smoothing: float = 0.0,
-        agreement: float = 2.0,
+        agreement: float = 1.0,
         reconstruction: float = 0.1,
         inter: float = 0.1,
         intra: float = 0.1,
@@ -124,7 +131,6 @@ class CommonSpace(Bridge):
         rate: float = 1e-3,
         critic_rate: float = 3e-4,
         beta1: float = 0.9,
-        weight_decay: float = 0.0,
         schedule: Literal["constant", "cosine", "late"] = "cosine",
         representation: int = 64,
         ends_steps: int = 1000,
@@ -139,24 +145,23 @@ class CommonSpace(Bridge):
         check_number(self.name, "batch", batch, 2, integer=True)
         weights = {"semantic": semantic, "reconstruction": reconstruction, "inter": inter,
                    "agreement": agreement,
-                   "intra": intra, "rate": rate, "critic_rate": critic_rate,
-                   "weight_decay": weight_decay}  # fmt: skip
+                   "intra": intra, "rate": rate, "critic_rate": critic_rate}  # fmt: skip
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
-        for key, value in {"dropout": dropout, "smoothing": smoothing, "beta1": beta1}.items():
+        for key, value in {"dropout": dropout, "beta1": beta1}.items():
             check_number(self.name, key, value, 0, 0.999)
         check_choice(self.name, "mismatch", mismatch, ("anchor", "literal"))
         check_choice(self.name, "match", match, ("pairs", "classes"))
         check_choice(self.name, "retrieve", retrieve, ("common", "semantic"))
         check_choice(self.name, "game", game, tuple(GAMES))
         self.hidden, self.common, self.dropout, self.shared = hidden, common, dropout, shared
-        self.semantic, self.smoothing, self.reconstruction = semantic, smoothing, reconstruction
+        self.semantic, self.reconstruction = semantic, reconstruction
         self.agreement = agreement
         self.inter, self.intra, self.critic = inter, intra, critic
         self.mismatch, self.game, self.match, self.retrieve = mismatch, game, match, retrieve
         self.turns, self.pretrain_steps, self.steps = turns, pretrain_steps, steps
         self.batch, self.rate, self.critic_rate, self.beta1 = batch, rate, critic_rate, beta1
-        self.weight_decay, self.schedule = weight_decay, schedule
+        self.schedule = schedule
         self.representation, self.ends_steps = representation, ends_steps
         self.generators = generators
 
@@ -169,9 +174,6 @@ class CommonSpace(Bridge):
         self.head: nn.Linear | None = None
         if self.classes and self.semantic:
             self.head = nn.Linear(self.common, self.classes)
-            for d in self.domains:
-                prior = torch.full((self.classes,), 1 / self.classes)
-                self.register_buffer(f"prior_{d}", prior)
         inter = {d: InterCritic(self.common, r, self.critic) for d, r in widths.items()}
         self.between = nn.ModuleDict(inter if self.inter else {})
         self.within = nn.ModuleDict({d: Logit(r) for d, r in widths.items()} if self.intra else {})
@@ -217,7 +219,7 @@ class CommonSpace(Bridge):
         """``[b d]`` vectors to compare by their cosine, see ``retrieve``."""
         if self.head is None or self.retrieve == "common":
             return self.encode(signal, domain).vector
-        return self.classify(signal, domain).softmax(1) - self.get_buffer(f"prior_{domain}")
+        return self.classify(signal, domain).softmax(1) - self.ends.share(domain)
 
     # -- training -------------------------------------------------------------------
     def stages(self) -> Sequence[Stage]:
@@ -243,7 +245,7 @@ class CommonSpace(Bridge):
 
     def adam(self, rate: float) -> Adam:
         """The optimiser of a player."""
-        return Adam(rate, (self.beta1, 0.999), self.weight_decay, self.schedule)
+        return Adam(rate, (self.beta1, 0.999), schedule=self.schedule)
 
     def represented(self, table: Table, generator: torch.Generator) -> Table:
         """The table of standardised representations."""
@@ -251,10 +253,6 @@ class CommonSpace(Bridge):
         for d in self.domains:
             column = table.column(d)
             columns[d] = Memory(Signal(self.ends.measure(column, d)), column.labels, column.rows)
-            if self.head is not None:
-                known = column.labels[column.labels >= 0]
-                counts = torch.bincount(known, minlength=self.classes).float()
-                self.get_buffer(f"prior_{d}").copy_(counts / max(1, len(known)))
         return Table(columns, table.classes)
 
     def own_loss(self, batches: Batches) -> dict[str, Tensor]:
@@ -271,9 +269,7 @@ class CommonSpace(Bridge):
         if self.inter:
             terms["inter"] = self.inter * passed_off(self.between, game, s, h)
         if self.intra:
-            terms["intra"] = self.intra * mean(
-                game.maker(critic(r[d])) for d, critic in self.within.items()
-            )
+            terms["intra"] = self.intra * passed_as_given(self.within, game, r)
         return terms
 
     def critic_loss(self, batches: Batches) -> dict[str, Tensor]:
@@ -286,9 +282,7 @@ class CommonSpace(Bridge):
             terms["inter"], terms["margin"] = told_apart(self.between, game, s, h, labels, anchored)
         if self.intra:
             made = {d: self.paths.decode(s[d], d) for d in h}
-            terms["intra"] = mean(
-                game.critic(critic(h[d]), critic(made[d])) for d, critic in self.within.items()
-            )
+            terms["intra"] = told_from_made(self.within, game, h, made)
         return terms
 
     def _given(self, batches: Batches) -> tuple[Vectors, Vectors]:
@@ -308,14 +302,9 @@ class CommonSpace(Bridge):
         }
         if self.head is not None:
             read = {d: self.head(s[d]).float() for d in h}
-            terms["semantic"] = self.semantic * mean(self._missed(read[d], labels[d]) for d in h)
+            terms["semantic"] = self.semantic * mean(
+                labelled_cross_entropy(read[d], labels[d]) for d in h
+            )
             if self.agreement:
                 terms["agreement"] = self.agreement * disagreement(read)
         return terms, r
-
-    def _missed(self, logits: Tensor, labels: Tensor) -> Tensor:
-        total = F.cross_entropy(
-            logits, labels, ignore_index=-1, reduction="sum",
-            label_smoothing=self.smoothing,
-        )  # fmt: skip
-        return total / (labels >= 0).sum().clamp(min=1)

@@ -96,7 +96,7 @@ def test_the_contract_holds_with_every_kind_of_end(names: Any) -> None:
     "changes",
     [
         {"shared": False, "semantic": 0.0, "mismatch": "literal"},
-        {"inter": 0.0, "smoothing": 0.1, "agreement": 0.0},
+        {"inter": 0.0, "agreement": 0.0},
         {"inter": 0.0, "intra": 0.0, "match": "classes", "retrieve": "common"},
         {"game": "least-squares", "intra": 0.0},
     ],

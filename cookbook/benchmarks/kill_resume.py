@@ -34,7 +34,10 @@ def train(name: str, folder: Path, quick: bool) -> None:
     registry = Registry.load()
     steps = STEPS[quick]
     settings: dict[str, Any] = {"steps": steps, "inverse_steps": steps // 10, "batch": 32}
-    own = {"weight-tying": {"lead": 0.2}, "synchronizer": {"sync_steps": steps // 2}}
+    own: dict[str, dict[str, Any]] = {
+        "weight-tying": {"lead": 0.2},
+        "synchronizer": {"sync_steps": steps // 2},
+    }
     settings |= {"augment": True} | own[name]
     image = registry.modality("image")
     domains = {"digits": image(size=8), "edges": image(size=8)}

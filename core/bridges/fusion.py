@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, permutations
 from typing import Any
 
@@ -159,7 +159,8 @@ class Laid(Fusion):
         strangers = [x[here.roll(i)] for i, x in enumerate(features)]
         pairs = zip(features, strangers, strict=True)
         logits: Tensor = self.net(*[Signal.cat(pair) for pair in pairs])
-        return rolled(*logits.chunk(2), len(features), kinds)
+        yes, no = logits.chunk(2)
+        return rolled(yes, no, len(features), kinds)
 
 
 def off_diagonal(matrix: Tensor) -> Tensor:
@@ -183,7 +184,7 @@ def rolled(yes: Tensor, no: Tensor, domains: int, kinds: Tensor | None) -> tuple
     return yes[None], no[None, :, None]
 
 
-FUSIONS: Mapping[str, type[Product] | type[Features] | type[Laid]] = {
+FUSIONS: Mapping[str, Callable[[Mapping[str, Modality], int, float], Fusion]] = {
     "product": Product,
     "features": Features,
     "concatenation": Laid,

@@ -22,7 +22,7 @@ from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
 from ..table import Table
 from .anchors import ENOUGH, Anchors
 from .coupled import CoupledGANs, Made, Signals
-from .fusion import FUSIONS
+from .fusion import FUSIONS, Fusion
 
 # from logits [p b] of tuples and [p b m] of each one's strangers to a loss
 ASYNCHRONY: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -185,7 +185,8 @@ class Synchronizer(CoupledGANs):
         self.critics = nn.ModuleDict(
             {d: self.normed(m.discriminator()) for d, m in modalities.items()}
         )
-        self.synchronizer = FUSIONS[self.fusion](modalities, self.width, self.sync_dropout)
+        fusion = FUSIONS[self.fusion]
+        self.synchronizer: Fusion = fusion(modalities, self.width, self.sync_dropout)
         self.anchors = None
         if self.anchoring and self.concepts:
             self.anchors = Anchors(len(modalities), self.concepts, self.width)

@@ -23,7 +23,7 @@ TIED = {"generator": 5, "critic": 4}  # layers of each, one of which stays a dom
 
 def coupled(
     work: Work, task: Task, seed: int, tag: str = "", waist: int = 1, steps: int | None = None,
-    **settings: int,
+    **settings: float,
 ) -> dict[str, float]:  # fmt: skip
     """Joint samples of a couple against the operator, and read by the digits' judge.
 

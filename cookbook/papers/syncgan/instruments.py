@@ -43,7 +43,7 @@ def items(domain: str, part: str, seed: int = 0) -> Memory:
     Raises:
         DataError: the data are not there.
     """
-    [kind] = modalities(domain).values()
+    [kind] = modalities([domain], 0).values()
     generator = torch.Generator().manual_seed(seed)
     signals, labels = [], []
     for label, name in enumerate(CLASSES):
@@ -77,7 +77,7 @@ def _files(domain: str, name: str) -> list[str]:
 def judge(work: Work, domain: str, part: str) -> Judge:
     """A judge of this part's items; that of ``train`` is there to be tested on what is held."""
     data = items(domain, part, seed=1)
-    [kind] = modalities(domain).values()
+    [kind] = modalities([domain], 0).values()
 
     def train(net: Judge) -> None:
         steps = work.steps(300)

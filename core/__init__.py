@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .code import Code
     from .modality import Modality, Preview
     from .records import Records
+    from .retrieval import Index
     from .signal import Signal
     from .stage import Adam, Batch, Draw, Phase, Stage
     from .table import Memory, Table
@@ -24,6 +25,7 @@ __all__ = [
     "Bridge",
     "Code",
     "Draw",
+    "Index",
     "Memory",
     "Modality",
     "Needs",
@@ -40,6 +42,7 @@ _HOMES = {
     "Adam": "stage",
     "Batch": "stage",
     "Draw": "stage",
+    "Index": "retrieval",
     "Memory": "table",
     "Needs": "bridge",
     "Phase": "stage",

@@ -190,7 +190,7 @@ def map_speedup(seed: int, rounds: int) -> float:
         scores = (normalize(queries.double()) @ normalize(items.double()).T).numpy()
         same = (asked[:, None] == labels).numpy()
         each = [average_precision_score(a, b) for a, b in zip(same, scores, strict=True)]
-        return sum(each) / len(each)
+        return float(sum(each) / len(each))
 
     def ours() -> float:
         ranking = Ranking.by_cosine(queries, items, asked, labels)

@@ -205,4 +205,5 @@ def _unit(vectors: Tensor, name: str) -> Tensor:
     if bad.any():
         i = int(bad.nonzero()[0])
         raise DataError(f"{name} {i} is a vector that is all zero or not finite; leave it out")
-    return long / norms
+    made: Tensor = long / norms
+    return made

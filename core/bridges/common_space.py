@@ -46,9 +46,8 @@ class CommonSpace(Bridge):
         generators  semantic CE(f(s_d), y) + reconstruction ||r_d - h_d||^2
                     + agreement KL(f(s_e) | f(s_d))
                     - inter log D_d(s_e, h_d) - intra log D'_d(r_d)             e != d
-        critics     inter  [-log D_d(s_d, h_d) - 1/2 log(1 - D_d(s_e, h_d))
-                            - 1/2 log(1 - D_d(s^_d, h_d))]
-                    + intra [-log D'_d(h_d) - log(1 - D'_d(r_d))]
+        critics     - log D_d(s_d, h_d) - 1/2 log(1 - D_d(s_e, h_d)) - 1/2 log(1 - D_d(s^_d, h_d))
+                    - log D'_d(h_d) - log(1 - D'_d(r_d))
 
     where s^_d is of an item of another class. Means are taken over items, numbers of h, domains
     d and, with more domains than two, the others e.
@@ -144,8 +143,8 @@ class CommonSpace(Bridge):
             check_number(self.name, key, count, 1, integer=True)
         check_number(self.name, "batch", batch, 2, integer=True)
         weights = {"semantic": semantic, "reconstruction": reconstruction, "inter": inter,
-                   "agreement": agreement,
-                   "intra": intra, "rate": rate, "critic_rate": critic_rate}  # fmt: skip
+                   "agreement": agreement, "intra": intra, "rate": rate,
+                   "critic_rate": critic_rate}  # fmt: skip
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
         for key, value in {"dropout": dropout, "beta1": beta1}.items():
@@ -155,15 +154,13 @@ class CommonSpace(Bridge):
         check_choice(self.name, "retrieve", retrieve, ("common", "semantic"))
         check_choice(self.name, "game", game, tuple(GAMES))
         self.hidden, self.common, self.dropout, self.shared = hidden, common, dropout, shared
-        self.semantic, self.reconstruction = semantic, reconstruction
-        self.agreement = agreement
+        self.semantic, self.agreement, self.reconstruction = semantic, agreement, reconstruction
         self.inter, self.intra, self.critic = inter, intra, critic
         self.mismatch, self.game, self.match, self.retrieve = mismatch, game, match, retrieve
         self.turns, self.pretrain_steps, self.steps = turns, pretrain_steps, steps
-        self.batch, self.rate, self.critic_rate, self.beta1 = batch, rate, critic_rate, beta1
-        self.schedule = schedule
+        self.batch, self.beta1, self.schedule = batch, beta1, schedule
+        self.rate, self.critic_rate, self.generators = rate, critic_rate, generators
         self.representation, self.ends_steps = representation, ends_steps
-        self.generators = generators
 
     def build(self) -> None:
         if len(self.domains) < 2:
@@ -231,16 +228,12 @@ class CommonSpace(Bridge):
         player = Phase("generators", learns, self.generator_loss, turns=self.turns,
                        optimizer=self.adam(self.rate))  # fmt: skip
         critics = [net for net in (self.between, self.within) if len(net)]
-        phases = [player]
-        if critics:
-            critic = Phase(
-                "critics", critics, self.critic_loss, optimizer=self.adam(self.critic_rate)
-            )
-            phases = [critic, player]
+        adam = self.adam(self.critic_rate)
+        judges = [Phase("critics", critics, self.critic_loss, optimizer=adam)] if critics else []
         return [
             *self.ends.stages(self.ends_steps, self.batch),
             Stage("pretrain", self.pretrain_steps, [alone], draws, self.represented),
-            Stage("game", self.steps, phases, draws, self.represented),
+            Stage("game", self.steps, [*judges, player], draws, self.represented),
         ]
 
     def adam(self, rate: float) -> Adam:
@@ -263,9 +256,8 @@ class CommonSpace(Bridge):
     def generator_loss(self, batches: Batches) -> dict[str, Tensor]:
         """The generators' side of the game."""
         h, labels = self._given(batches)
-        s = self._encoded(h)
+        s, game = self._encoded(h), GAMES[self.game]
         terms, r = self._own_terms(h, s, labels)
-        game = GAMES[self.game]
         if self.inter:
             terms["inter"] = self.inter * passed_off(self.between, game, s, h)
         if self.intra:
@@ -297,14 +289,12 @@ class CommonSpace(Bridge):
     def _own_terms(self, h: Vectors, s: Vectors, labels: Vectors) -> tuple[Vectors, Vectors]:
         """Reconstruction and classes; and what was reconstructed."""
         r = {d: self.paths.decode(s[d], d) for d in h}
-        terms = {
-            "reconstruction": self.reconstruction * mean(F.mse_loss(r[d], h[d].float()) for d in h)
-        }
+        gaps = [F.mse_loss(r[d], h[d].float()) for d in h]
+        terms = {"reconstruction": self.reconstruction * mean(gaps)}
         if self.head is not None:
             read = {d: self.head(s[d]).float() for d in h}
-            terms["semantic"] = self.semantic * mean(
-                labelled_cross_entropy(read[d], labels[d]) for d in h
-            )
+            missed = [labelled_cross_entropy(read[d], labels[d]) for d in h]
+            terms["semantic"] = self.semantic * mean(missed)
             if self.agreement:
                 terms["agreement"] = self.agreement * disagreement(read)
         return terms, r

@@ -51,9 +51,10 @@ class Anchors(nn.Module):
             features: of made items ``[b width]``, of each domain.
             kinds: their concepts ``[b]``.
         """
-        losses = []
-        for d, own in enumerate(features):
-            others = torch.cat([self.centres[:d], self.centres[d + 1 :]]).mean(0)
-            logits = own.float() @ others.T / math.sqrt(own.shape[1])
-            losses.append(F.cross_entropy(logits, kinds))
+        losses = [F.cross_entropy(self.logits(d, own), kinds) for d, own in enumerate(features)]
         return torch.stack(losses).mean()
+
+    def logits(self, d: int, own: Tensor) -> Tensor:
+        """How well items of domain ``d`` agree with each concept: ``[b width]`` to ``[b c]``."""
+        others = torch.cat([self.centres[:d], self.centres[d + 1 :]]).mean(0)
+        return own.float() @ others.T / math.sqrt(own.shape[1])

@@ -79,8 +79,13 @@ class Product(Fusion):
         return logits.diagonal(dim1=1, dim2=2), strangers
 
     def features(self, signals: Mapping[str, Signal]) -> list[Tensor]:
-        codes: dict[str, Code] = {d: net(signals[d]) for d, net in self.nets.items()}
-        return [self.drop(code.vector.float()) for code in codes.values()]
+        return [self.features_of(d, signals[d]) for d in self.nets]
+
+    def features_of(self, domain: str, signal: Signal) -> Tensor:
+        """Features ``[b width]`` of items of one domain."""
+        code: Code = self.nets[domain](signal)
+        features: Tensor = self.drop(code.vector.float())
+        return features
 
 
 class Features(Fusion):

@@ -22,7 +22,7 @@ from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
 from ..table import Table
 from .anchors import ENOUGH, Anchors
 from .coupled import CoupledGANs, Made, Signals
-from .fusion import FUSIONS, Fusion
+from .fusion import FUSIONS, Fusion, Product
 
 # from logits [p b] of tuples and [p b m] of each one's strangers to a loss
 ASYNCHRONY: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -199,9 +199,13 @@ class Synchronizer(CoupledGANs):
     def judge(self, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
         return {d: self.critics[d](signal) for d, signal in signals.items()}
 
+    def kinds(self, z: Tensor) -> Tensor:
+        """The concepts ``[b]`` of latent vectors."""
+        return z[:, self.latent :].argmax(1)
+
     def generator_loss(self, batches: Batches, made: Made) -> dict[str, Tensor]:
         """The generators' side of the game, and their synchrony (Eq. 2)."""
-        kinds = made.z[:, self.latent :].argmax(1) if self.concepts else None
+        kinds = self.kinds(made.z) if self.concepts else None
         features = self.synchronizer.features(self.tupled(made.signals))
         yes, no = self.synchronizer.both(features, kinds)
         loss = F.softplus(-yes).mean() + ASYNCHRONY[self.asynchrony](yes, no)
@@ -236,17 +240,26 @@ class Synchronizer(CoupledGANs):
         return self.sync_r1 / 2 * torch.stack(each).sum()
 
     def scorer(self, domain: str) -> Callable[[Tensor, Signal], Tensor] | None:
-        """An inversion's restart is chosen by residual and by synchrony with what it makes."""
+        """An inversion's restart is chosen by residual and by what the synchronizer says.
+
+        It says how well the query agrees with the restart's concept, or, where no concept is
+        anchored, with what the restart makes in the other domains.
+        """
         if not self.choosing:
             return None
-        others = [d for d in self.domains if d != domain]
+        names = list(self.domains)
+        here, synchronizer = names.index(domain), self.synchronizer
 
         def score(z: Tensor, query: Signal) -> Tensor:
             z = self.space.snap(z)
-            made = self.make(z, list(self.domains))
-            far = squared_error(made[domain], query)
-            together = self.synchronizer({d: made[d] for d in others} | {domain: query})
-            return -far / (2 * self.choosing**2) - F.softplus(-together)
+            if self.anchors is not None and isinstance(synchronizer, Product):
+                made = self.make(z, [domain])
+                agreed = self.anchors.logits(here, synchronizer.features_of(domain, query))
+                said = -F.cross_entropy(agreed, self.kinds(z), reduction="none")
+            else:
+                made = self.make(z, names)
+                said = -F.softplus(-synchronizer({**made, domain: query}))
+            return said - squared_error(made[domain], query) / (2 * self.choosing**2)
 
         return score
 

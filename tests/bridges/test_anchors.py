@@ -12,6 +12,7 @@ from torch import Tensor
 from transmodal.core.bridges.anchors import Anchors
 from transmodal.core.bridges.synchronizer import Synchronizer
 from transmodal.core.errors import SettingError
+from transmodal.core.signal import Signal
 from transmodal.core.table import Table
 
 
@@ -72,6 +73,18 @@ def test_a_resumed_training_finds_the_same_clusters() -> None:
     first = found(table)
     assert first.abs().sum() > 0
     assert torch.equal(found(table), first)
+
+
+def test_an_inversion_is_chosen_by_the_concept_a_query_agrees_with() -> None:
+    bridge = anchored(choosing=0.5)
+    bridge.anchors.centres.normal_()
+    z = bridge.space.draw(3, torch.device("cpu"))
+    query = Signal(torch.rand(3, 6))
+    own = bridge.synchronizer.nets["a"](query).vector
+    agreed = (own @ bridge.anchors.centres[1].T / 256**0.5).log_softmax(1)
+    said = agreed[torch.arange(3), z[:, 4:].argmax(1)]
+    far = (bridge.make(z, ["a"])["a"].values - query.values).square().sum(1)
+    torch.testing.assert_close(bridge.scorer("a")(z, query), said - far / (2 * 0.5**2))
 
 
 def test_anchors_need_features_of_a_finished_synchronizer() -> None:

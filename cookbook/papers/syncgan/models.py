@@ -72,7 +72,10 @@ ABLATION: Mapping[str, Mapping[str, Any]] = {
 }
 # How queries are inverted, and how far off before that weighs as much as synchrony. Where there
 # are concepts, from each of them: which one it is says the class, and S knows that best.
-CONCEPTS: tuple[Mapping[str, Any], float] = ({"name": "adam", "restarts": 10, "steps": 15}, 16.0)
+CONCEPTS: tuple[Mapping[str, Any], float] = (
+    {"name": "adam", "restarts": 10, "steps": 15, "prior": 5.0},
+    16.0,
+)
 NEAREST: tuple[Mapping[str, Any], float] = ({"name": "adam", "restarts": 3, "steps": 100}, 4.0)
 QUICK: Mapping[str, Any] = {
     "steps": 200, "sync_steps": 300, "sync_rate": 1e-3, "sync_augment": False, "batch": 32,

@@ -1,7 +1,7 @@
 """The deep methods CM-GANs is compared with: two small perceptrons and an objective each.
 
-All have the same perceptrons, optimiser, length and dropout; each file's figure is chosen on
-validation items (see ``choices``).
+All have the same perceptrons, optimiser and length; the dropout is chosen on validation items
+(see ``methods.choose``).
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def dcca(
     first, second = train.features
     maps = {d: frozen(net) for d, net in nets.items()}
     # the objective leaves each domain's outputs free to turn; linear CCA turns them to each other
-    model = canonical(*(maps[d](x) for d, x in train.features.items()), size)
+    seen = {d: maps[d](x) for d, x in train.features.items()}
+    model = canonical(seen[first], seen[second], size)
     return Learned(
         {
             first: lambda x: model(maps[first](x), 0),
@@ -129,9 +130,11 @@ def correlation(a: Tensor, b: Tensor, ridge: float = 1e-2) -> Tensor:
 
     def root(x: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(x.T @ x / n + ridge * eye)
-        return vectors @ torch.diag(values.rsqrt()) @ vectors.T
+        made: Tensor = vectors @ torch.diag(values.rsqrt()) @ vectors.T
+        return made
 
-    return torch.linalg.matrix_norm(root(a) @ (a.T @ b / n) @ root(b), "nuc")
+    total: Tensor = torch.linalg.matrix_norm(root(a) @ (a.T @ b / n) @ root(b), "nuc")
+    return total
 
 
 def dscmr(
@@ -152,7 +155,8 @@ def dscmr(
             for a, b in ((first, second), (first, first), (second, second))
             for dot in [a @ b.T / 2]
         ]
-        return alpha * torch.stack(terms).sum() + beta * (first - second).norm(dim=1).mean()
+        near: Tensor = alpha * torch.stack(terms).sum()
+        return near + beta * (first - second).norm(dim=1).mean()
 
     return _labelled(train, seed, dropout, steps, more)
 

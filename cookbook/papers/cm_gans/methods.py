@@ -107,7 +107,7 @@ METHODS = {
     "dcca": Method(dcca, {"dropout": DROPOUTS}),
     "dscmr": Method(dscmr, {"dropout": DROPOUTS}),
     "info_nce": Method(info_nce, {"dropout": DROPOUTS}),
-    OURS: Method(common_space, {"agreement": (0.5, 1.0, 2.0)}, ("plain",)),
+    OURS: Method(common_space, {"agreement": (1.0, 2.0, 4.0)}, ("plain",)),
     "published": Method(published, {}, ("plain",)),
 }
 

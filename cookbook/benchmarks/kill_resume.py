@@ -36,7 +36,7 @@ def train(name: str, folder: Path, quick: bool) -> None:
     settings: dict[str, Any] = {"steps": steps, "inverse_steps": steps // 10, "batch": 32}
     own: dict[str, dict[str, Any]] = {
         "weight-tying": {"lead": 0.2},
-        "synchronizer": {"sync_steps": steps // 2},
+        "synchronizer": {"sync_steps": steps // 2, "concepts": 3},
     }
     settings |= {"augment": True} | own[name]
     image = registry.modality("image")

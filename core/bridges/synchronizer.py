@@ -13,25 +13,23 @@ from ..adversarial import augmented, gradient_penalty, steep
 from ..bridge import Needs
 from ..code import Code
 from ..config import check_choice, check_number
-from ..draws import paired
 from ..errors import SettingError
 from ..latents.reach import squared_error
 from ..layers import layers_of
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
 from ..table import Table
-from .anchors import ENOUGH, Anchors
+from .anchors import Anchors
 from .coupled import CoupledGANs, Made, Signals
 from .fusion import FUSIONS, Fusion, Product
 
+WIDTH = 256
 # from logits [p b] of tuples and [p b m] of each one's strangers to a loss
 ASYNCHRONY: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "each": lambda yes, no: F.softplus(no).mean(),
     "contrast": lambda yes, no: F.softplus(no.logsumexp(-1) - yes).mean(),
     "none": lambda yes, no: torch.zeros_like(yes).mean(),
 }
-
-WIDTH = 256
 
 
 class Synchronizer(CoupledGANs):
@@ -50,9 +48,8 @@ class Synchronizer(CoupledGANs):
 
     Args:
         latent, concepts, game, r1, r1_every, spectral_norm, augment, steps, batch, rate,
-            critic_rate,
-            schedule, warmup, beta1, beta2, weight_decay, ema, truncation, inverse_steps,
-            inversion, reach: see ``CoupledGANs``.
+            critic_rate, schedule, warmup, beta1, beta2, weight_decay, ema, truncation,
+            inverse_steps, inversion, reach: see ``CoupledGANs``.
         fusion: ``"product"`` of features, ``"features"`` under a head of their own (Fig. 2a), or
             ``"concatenation"`` of signals of like structure (Fig. 2b); see ``fusion``.
         width: of each domain's features, where the fusion has some, as sync_dropout.
@@ -60,9 +57,7 @@ class Synchronizer(CoupledGANs):
         asynchrony: how they are also to make asynchronous items of different z's (of
             different concepts, where there are some): ``"each"``, every such tuple by itself
             (the second term of Eq. 2), ``"contrast"``, all those of an item at once against
-            its own (InfoNCE, van den Oord et al. 2018): two concepts that make one kind of
-            thing are a small part of all tuples, but half of an item's answer. ``"none"`` for
-            the paper's ablation.
+            its own (InfoNCE, van den Oord et al. 2018). ``"none"`` for the paper's ablation.
         anchoring: weight of the loss that each concept is to make what one cluster of real
             tuples is, see ``Anchors``; 0 leaves it to the game what concepts mean. Without
             concepts it says nothing.
@@ -75,8 +70,8 @@ class Synchronizer(CoupledGANs):
         sync_dropout: of its features, in [0, 1).
         sync_augment: whether it sees items augmented.
         choosing: how far off an inversion may be, as the root of a summed squared error, before
-            that weighs as much as synchrony with what it makes, when ``encode`` chooses
-            among restarts; 0 to go by distance alone.
+            that weighs as much as what the synchronizer says, when ``encode`` chooses among
+            restarts (see ``scorer``); 0 to go by distance alone.
 
     Raises:
         SettingError: a setting out of its range.
@@ -96,7 +91,7 @@ class Synchronizer(CoupledGANs):
             "critic_rate": 2e-4, "schedule": "constant", "sync_rate": 1e-3,
             "beta1": 0.5, "beta2": 0.999,
             "weight_decay": 0.0, "ema": None, "choosing": 0.0, "synchrony": 2.0, "inverse_steps": 0,
-            "asynchrony": "each",
+            "asynchrony": "each", "anchoring": 0.0,
             "inversion": {"name": "gradient-descent"},
         },
     }  # fmt: skip
@@ -151,7 +146,7 @@ class Synchronizer(CoupledGANs):
         check_number(self.name, "pairs", pairs, 2, integer=True)
         check_number(self.name, "sync_steps", sync_steps, 0, integer=True)
         weights = {"synchrony": synchrony, "sync_rate": sync_rate, "sync_r1": sync_r1,
-                   "anchoring": anchoring}  # fmt: skip
+                   "anchoring": anchoring, "choosing": choosing}  # fmt: skip
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
         check_number(self.name, "sync_dropout", sync_dropout, 0, 0.99)
@@ -163,7 +158,6 @@ class Synchronizer(CoupledGANs):
             )
         self.fusion, self.width = fusion, width
         self.synchrony, self.asynchrony, self.pairs = synchrony, asynchrony, pairs
-        check_number(self.name, "choosing", choosing, 0)
         if concepts and anchoring and not (fusion == "product" and sync_steps):
             raise SettingError(
                 f"{self.name}: concepts get their meaning from the features of a synchronizer that "
@@ -189,7 +183,7 @@ class Synchronizer(CoupledGANs):
         self.synchronizer: Fusion = fusion(modalities, self.width, self.sync_dropout)
         self.anchors = None
         if self.anchoring and self.concepts:
-            self.anchors = Anchors(len(modalities), self.concepts, self.width)
+            self.anchors = Anchors(list(modalities), self.concepts, self.width)
 
     # -- the game ---------------------------------------------------------------------
     def make(self, z: Tensor, domains: Sequence[str]) -> Signals:
@@ -199,13 +193,9 @@ class Synchronizer(CoupledGANs):
     def judge(self, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
         return {d: self.critics[d](signal) for d, signal in signals.items()}
 
-    def kinds(self, z: Tensor) -> Tensor:
-        """The concepts ``[b]`` of latent vectors."""
-        return z[:, self.latent :].argmax(1)
-
     def generator_loss(self, batches: Batches, made: Made) -> dict[str, Tensor]:
         """The generators' side of the game, and their synchrony (Eq. 2)."""
-        kinds = self.kinds(made.z) if self.concepts else None
+        kinds = self.space.which(made.z) if self.concepts else None
         features = self.synchronizer.features(self.tupled(made.signals))
         yes, no = self.synchronizer.both(features, kinds)
         loss = F.softplus(-yes).mean() + ASYNCHRONY[self.asynchrony](yes, no)
@@ -220,8 +210,11 @@ class Synchronizer(CoupledGANs):
 
     def synchronizer_loss(self, batches: Batches, made: Made | None = None) -> dict[str, Tensor]:
         """``L_S`` on real tuples, half of them synchronous, and how often it is right."""
-        features = self.synchronizer.features(self.tupled(batches["pairs"].signals))
-        yes, no = self.synchronizer.both(features)
+        pairs = batches["pairs"]
+        features = self.synchronizer.features(self.tupled(pairs.signals))
+        # where there are few, a batch holds a record more than once; it is no stranger to itself
+        device = next(iter(pairs.signals.values())).values.device
+        yes, no = self.synchronizer.both(features, next(iter(pairs.rows.values())).to(device))
         right = ((yes.detach() > 0).float().mean() + (no.detach() < 0).float().mean()) / 2
         loss = (F.softplus(-yes).mean() + F.softplus(no).mean()) / 2
         return {"synchrony": loss, "right": right}
@@ -242,46 +235,41 @@ class Synchronizer(CoupledGANs):
     def scorer(self, domain: str) -> Callable[[Tensor, Signal], Tensor] | None:
         """An inversion's restart is chosen by residual and by what the synchronizer says.
 
-        It says how well the query agrees with the restart's concept, or, where no concept is
+        That is how well the query agrees with the restart's concept, or, where none is
         anchored, with what the restart makes in the other domains.
         """
         if not self.choosing:
             return None
-        names = list(self.domains)
-        here, synchronizer = names.index(domain), self.synchronizer
 
         def score(z: Tensor, query: Signal) -> Tensor:
             z = self.space.snap(z)
-            if self.anchors is not None and isinstance(synchronizer, Product):
+            if self.anchors is not None and isinstance(self.synchronizer, Product):
                 made = self.make(z, [domain])
-                agreed = self.anchors.logits(here, synchronizer.features_of(domain, query))
-                said = -F.cross_entropy(agreed, self.kinds(z), reduction="none")
+                own = self.synchronizer.features_of(domain, query)
+                agreed = self.anchors.logits(domain, own)
+                said = -F.cross_entropy(agreed, self.space.which(z), reduction="none")
             else:
-                made = self.make(z, names)
-                said = -F.softplus(-synchronizer({**made, domain: query}))
+                made = self.make(z, list(self.domains))
+                said = -F.softplus(-self.synchronizer({**made, domain: query}))
             return said - squared_error(made[domain], query) / (2 * self.choosing**2)
 
         return score
 
     # -- training ---------------------------------------------------------------------
+    def counted(self, table: Table, generator: torch.Generator) -> Table:
+        """The table as it is, once there are tuples enough for the concepts."""
+        if self.anchors is not None:
+            self.anchors.tuples(table)
+        return table
+
     def measured(self, table: Table, generator: torch.Generator) -> Table:
         """The table as it is; the concepts get their meaning from its tuples."""
         if self.anchors is not None:
-            device = self.anchors.centres.device
-            draw = Draw("pairs", tuple(self.domains), ENOUGH, "paired")
-            columns = {d: table.column(d) for d in self.domains}
-            pools = {d: pool for d, [pool] in paired(draw, columns).items()}
-            chosen = torch.randperm(len(next(iter(pools.values()))), generator=generator)[:ENOUGH]
             was = self.synchronizer.training
             self.synchronizer.eval()
             with torch.no_grad():
-                parts = []
-                for some in chosen.split(self.batch):
-                    tuples = {d: columns[d].take(pools[d][some]).to(device) for d in columns}
-                    parts.append(self.synchronizer.features(tuples))
-                features = [torch.cat(list(part)) for part in zip(*parts, strict=True)]
+                self.anchors.settle(table, self.synchronizer.features, generator, self.batch)
             self.synchronizer.train(was)
-            self.anchors.settle(features, generator)
         return super().measured(table, generator)
 
     def stages(self) -> list[Stage]:
@@ -299,13 +287,12 @@ class Synchronizer(CoupledGANs):
         synchronizer = Phase(
             "synchronizer", [self.synchronizer], self.synchronizer_loss,
             Lazy("r1", self.synchronizer_penalty, self.r1_every) if self.sync_r1 else None,
-            optimizer=Adam(
-                self.sync_rate, schedule="cosine" if self.sync_steps else "constant"
-            ),
+            optimizer=Adam(self.sync_rate, schedule="cosine" if self.sync_steps else "constant"),
         )  # fmt: skip
         stages, phases, draws = [], [critics, synchronizer, generators], [items, pairs]
         if self.sync_steps:
-            stages.append(Stage("synchronizer", self.sync_steps, [synchronizer], [pairs]))
+            own = [synchronizer], [pairs]
+            stages.append(Stage("synchronizer", self.sync_steps, *own, self.counted))
             phases, draws = [critics, generators], [items]
         stages.append(Stage("game", self.steps, phases, draws, self.measured, self.imagined))
         if self.inverse_steps:

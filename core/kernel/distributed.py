@@ -72,6 +72,14 @@ def average(value: Tensor) -> Tensor:
     return total / dist.get_world_size()
 
 
+def from_first(value: Tensor) -> Tensor:
+    """The first process's tensor, in all of them."""
+    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        value = value.detach().clone()
+        dist.broadcast(value, 0)
+    return value
+
+
 @contextmanager
 def join(device: torch.device) -> Iterator[World]:
     """The world of this process: torch's default group, or that of ``torchrun``, or itself."""

@@ -41,7 +41,9 @@ class Average:
         The flag stays on the device, so the host does not wait for it.
         """
         difference = torch._foreach_sub(self.parameters, self.values)
-        torch._foreach_mul_(difference, (1 - skipped) * (1 - self.decay))
+        torch._foreach_mul_(difference, 1 - self.decay)
+        for change in difference:  # statistics of a skipped step may be no numbers at all
+            change.masked_fill_(skipped > 0, 0)
         torch._foreach_add_(self.values, difference)
 
     @torch.no_grad()

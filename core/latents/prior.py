@@ -63,15 +63,17 @@ class Prior:
         """The same vectors with the nearest concept in full; gradients pass the normal part."""
         if not self.concepts:
             return z
-        which = z[:, self.normal :].argmax(1)
-        return self._joined(z[:, : self.normal], which)
+        return self._joined(z[:, : self.normal], self.which(z))
+
+    def which(self, z: Tensor) -> Tensor:
+        """The concepts ``[b]`` nearest to vectors ``[b width]``."""
+        return z[:, self.normal :].argmax(1)
 
     def miss(self, guess: Tensor, z: Tensor) -> Tensor:
         """Squared error of the normal part and cross-entropy of the concept, a scalar."""
         loss = F.mse_loss(guess[:, : self.normal].float(), z[:, : self.normal])
         if self.concepts:
-            which = z[:, self.normal :].argmax(1)
-            loss = loss + F.cross_entropy(guess[:, self.normal :].float(), which)
+            loss = loss + F.cross_entropy(guess[:, self.normal :].float(), self.which(z))
         return loss
 
     def _joined(self, z: Tensor, which: Tensor) -> Tensor:

@@ -2,40 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
-from games import columns, connected, play, quick
+from games import Chain, columns, connected, play, quick
 from torch import Tensor
 
 from transmodal.core.bridges.anchors import Anchors
 from transmodal.core.bridges.synchronizer import Synchronizer
-from transmodal.core.errors import SettingError
+from transmodal.core.errors import DataError, SettingError, TrainingError
 from transmodal.core.signal import Signal
-from transmodal.core.table import Table
+from transmodal.core.stage import UNLABELLED
+from transmodal.core.table import Memory, Table
+from transmodal.registry.contract import check_bridge
 
 
-def blobs(n: int = 60) -> tuple[list[Tensor], Tensor]:
-    """Three far clusters of tuples in two domains' features."""
+def blobs(n: int = 60) -> tuple[Table, Tensor]:
+    """Records of two domains whose tuples stand in three far clusters."""
     kinds = torch.arange(n) % 3
     middles = 20 * torch.randn(2, 3, 4)
-    return [m[kinds] + 0.1 * torch.randn(n, 4) for m in middles], kinds
+    nobody = torch.full((n,), UNLABELLED)
+    items = [m[kinds] + 0.1 * torch.randn(n, 4) for m in middles]
+    return Table({d: Memory(Signal(x), nobody) for d, x in zip("ab", items, strict=True)}), kinds
+
+
+def values(signals: Mapping[str, Signal]) -> list[Tensor]:
+    return [signal.values for signal in signals.values()]
+
+
+def settled(table: Table, concepts: int = 3, read: Any = values) -> Anchors:
+    anchors = Anchors("ab", concepts, 4)
+    anchors.settle(table, read, torch.Generator().manual_seed(1), batch=16)
+    return anchors
 
 
 def test_centres_are_the_means_of_clusters_and_belong_together() -> None:
     torch.manual_seed(0)
-    features, kinds = blobs()
-    anchors = Anchors(2, 3, 4)
-    anchors.settle(features, torch.Generator().manual_seed(1))
-    wanted = torch.stack([torch.stack([f[kinds == k].mean(0) for k in range(3)]) for f in features])
+    table, kinds = blobs()
+    anchors = settled(table)
+    items = [table.column(d).take(torch.arange(60)).values for d in "ab"]
+    wanted = torch.stack([torch.stack([x[kinds == k].mean(0) for k in range(3)]) for x in items])
     order = (anchors.centres[0][:, None] - wanted[0]).norm(dim=2).argmin(1)
     assert sorted(order.tolist()) == [0, 1, 2]
     torch.testing.assert_close(anchors.centres, wanted[:, order])
 
 
+def test_concepts_want_as_many_different_tuples() -> None:
+    table, _ = blobs()
+    few, _ = blobs(2)
+    same = Table({d: Memory(Signal(torch.ones(9, 4)), torch.full((9,), -1)) for d in "ab"})
+    for poor in (few, same):
+        with pytest.raises(DataError, match="3 concepts want as many different records.*add pairs"):
+            settled(poor)
+    with pytest.raises(TrainingError, match="features are not finite.*lower sync_rate"):
+        settled(table, read=lambda signals: [x.log() * torch.nan for x in values(signals)])
+
+
+def test_too_few_tuples_are_known_before_any_training() -> None:
+    bridge = anchored(concepts=90)
+    (first, *_) = bridge.stages()
+    assert first.name == "synchronizer" and first.prepare is not None
+    with pytest.raises(DataError, match="90 concepts want as many different records"):
+        first.prepare(columns(True), torch.Generator())
+
+
 def test_a_miss_is_the_cross_entropy_of_what_agrees_with_other_domains_centres() -> None:
-    anchors = Anchors(3, 2, 4)
+    anchors = Anchors("abc", 2, 4)
     anchors.centres.copy_(torch.randn(3, 2, 4))
     made, kinds = [torch.randn(5, 4) for _ in range(3)], torch.tensor([0, 1, 1, 0, 1])
     wanted = torch.zeros(())
@@ -85,6 +119,11 @@ def test_an_inversion_is_chosen_by_the_concept_a_query_agrees_with() -> None:
     said = agreed[torch.arange(3), z[:, 4:].argmax(1)]
     far = (bridge.make(z, ["a"])["a"].values - query.values).square().sum(1)
     torch.testing.assert_close(bridge.scorer("a")(z, query), said - far / (2 * 0.5**2))
+
+
+def test_the_contract_holds_with_anchored_concepts() -> None:
+    bridge = quick(Synchronizer, concepts=3, anchoring=1.0, choosing=0.5)
+    check_bridge(bridge, {d: Chain() for d in "abc"}, columns(True, 20, *"abc"))
 
 
 def test_anchors_need_features_of_a_finished_synchronizer() -> None:

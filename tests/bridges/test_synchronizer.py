@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from games import Chain, batches, columns, connected, play, quick
 
 from transmodal.core.bridges.coupled import Made
@@ -156,6 +158,17 @@ def test_the_synchronizer_learns_from_real_tuples_only() -> None:
     torch.testing.assert_close(
         bridge.synchronizer_loss(drawn, other)["synchrony"], terms["synchrony"]
     )
+
+
+@fusions
+def test_a_record_twice_in_a_batch_is_no_stranger_to_itself(fusion: str) -> None:
+    bridge = made(sync_steps=0, fusion=fusion, pairs=6)
+    drawn = batches(bridge, columns(True))[0]
+    one = replace(drawn["pairs"], rows=dict.fromkeys("ab", torch.zeros(6, dtype=torch.long)))
+    features = bridge.synchronizer.features(one.signals)
+    yes, _ = bridge.synchronizer.both(features)
+    loss = bridge.synchronizer_loss({**drawn, "pairs": one})["synchrony"]
+    torch.testing.assert_close(loss, F.softplus(-yes).mean() / 2)  # nobody is a stranger
 
 
 def test_its_penalty_is_half_its_weight_of_the_slopes_in_all_items() -> None:

@@ -84,7 +84,8 @@ ROWS: Mapping[str, tuple[type[WeightTying], dict[str, Any]]] = {
     "both": (WeightTying, {"consistency": 1.0, "matching": 0.01}),
 }
 COMMON: Mapping[str, Any] = {
-    "steps": 2400, "batch": 64, "lead": 0.0, "warmup": 200, "classification": 1.0, "augment": True, "inverse_steps": 0,
+    "steps": 2400, "batch": 64, "lead": 0.0, "warmup": 200, "classification": 1.0,
+    "augment": True, "inverse_steps": 0,
 }  # fmt: skip
 
 
@@ -126,7 +127,7 @@ def train(work: Work, source: str, target: str, row: str, seed: int) -> Translat
     kind, settings = ROWS[row]
     given = {**COMMON, **settings}
     if work.quick:
-        given |= {"steps": given["steps"] // 10, "batch": 32}
+        given |= {"steps": given["steps"] // 10, "batch": 32, "warmup": 20}
     domains = {name: Image(waist=1, augmentation=1.5, roughness=1.0) for name in (source, target)}
     known, unknown = digits(source)[0], digits(target)[0]
     nothing = torch.full((len(unknown),), UNLABELLED)

@@ -12,6 +12,7 @@ from .bridge import Bridge
 from .code import Code
 from .config import check_number
 from .errors import ReachError, SettingError, UnknownNameError
+from .latents.reach import require_finite
 from .modality import Modality
 from .progress import bar
 from .seeds import seeded
@@ -171,6 +172,7 @@ class Joined:
     def _over(self, signal: Signal, function: Callable[[Signal, int], T]) -> list[T]:
         """What the function makes of each slice of a signal, on the device, and its start."""
         self._require_trained()
+        require_finite(signal)
         device = self._device()
         made: list[T] = []
         with torch.no_grad():

@@ -46,8 +46,15 @@ def _settings(module: nn.Module) -> dict[str, Any]:
         for key, value in vars(module).items()
         if not key.startswith("_")
         and key != "training"
-        and isinstance(value, int | float | str | tuple | list | None)
+        and all(isinstance(part, PLAIN) for part in (value if _several(value) else [value]))
     }
+
+
+PLAIN = int | float | str | None
+
+
+def _several(value: Any) -> bool:
+    return isinstance(value, tuple | list)
 
 
 def alike(chains: Mapping[str, Sequence[nn.Module]]) -> int:

@@ -18,6 +18,7 @@ from transmodal.core.bridges.teacher import Teacher
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.code import Code
 from transmodal.core.errors import ReachError, SettingError, UnknownNameError
+from transmodal.core.health import SIGNS
 from transmodal.core.latents.inversion import invert
 from transmodal.core.latents.prior import SCALE, Prior
 from transmodal.core.latents.searches import AdamSearch
@@ -84,6 +85,16 @@ def test_the_contract_holds_with_every_option(kind: Any) -> None:
         options |= {"classification": 1.0, "matching": 0.1}
     domains = {d: Chain() for d in "abc"}
     check_bridge(quick(kind, **options), domains, columns(True, 20, *"abc", labelled=True))
+
+
+def test_what_health_reads_is_what_trainings_send() -> None:
+    told: set[str] = set()
+    for kind in BRIDGES:
+        for progress in play(connected(quick(kind)), columns(True)):
+            told |= set(progress.losses)
+    for sign in SIGNS:
+        for note in sign.notes:
+            assert (f"{note}/a" if sign.each else note) in told
 
 
 # -- the prior ------------------------------------------------------------------------------

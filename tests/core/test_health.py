@@ -1,11 +1,9 @@
 import math
-from pathlib import Path
 
 import pytest
 
-from transmodal import core
 from transmodal.core.errors import SettingError
-from transmodal.core.health import READINGS, SIGNS, Health, advise
+from transmodal.core.health import READINGS, Health, advise
 
 WELL = {
     "discriminator/right/digits": 0.7,
@@ -61,15 +59,6 @@ def test_each_sign_is_said_alone(changes: dict[str, float], words: str) -> None:
 )
 def test_a_sound_training_is_left_in_peace(changes: dict[str, float]) -> None:
     assert advise(with_(**changes)) == []
-
-
-def test_only_notes_that_trainings_send_are_read() -> None:
-    sources = [path.read_text() for path in (Path(core.__file__).parent / "bridges").glob("*.py")]
-    for sign in SIGNS:
-        for note in sign.notes:
-            name = note.rsplit("/")[-1]
-            told = (f'"{name}"', f'f"{name}/')
-            assert any(words in source for source in sources for words in told), note
 
 
 def test_domains_are_told_apart_and_other_losses_left_alone() -> None:

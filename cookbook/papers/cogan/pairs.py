@@ -34,7 +34,7 @@ class Task:
         operator: digits ``[b 1 28 28]`` to its pictures.
         foreground: which of its pixels are ink.
         steps: of the game.
-        lead: share of them in which the digits lead. With an eighth, one seed of three had
+        lead: share of them in which the digits lead. With an eighth, one seed of two had
             drawn no digits yet when its edges set out on their own.
         back: from its pictures to digits a judge can read; None where there is no way.
     """

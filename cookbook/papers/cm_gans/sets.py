@@ -134,7 +134,7 @@ def digits(validate: bool = False, quick: bool = False) -> Set:
     """Written and spoken digits by features of networks trained on the training items.
 
     Each clip is paired with two written digits of its class. ``image`` has 5,000 test items of
-    MNIST, ``speech`` 300 of FSDD.
+    MNIST, ``speech`` 150 of FSDD.
     """
     written, spoken = (digit_sets.load(n, validate) for n in ("mnist", "fsdd"))
     generator = torch.Generator().manual_seed(5)

@@ -155,8 +155,8 @@ def dscmr(
             for a, b in ((first, second), (first, first), (second, second))
             for dot in [a @ b.T / 2]
         ]
-        near: Tensor = alpha * torch.stack(terms).sum()
-        return near + beta * (first - second).norm(dim=1).mean()
+        loss: Tensor = alpha * torch.stack(terms).sum() + beta * (first - second).norm(dim=1).mean()
+        return loss
 
     return _labelled(train, seed, dropout, steps, more)
 

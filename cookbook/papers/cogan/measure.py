@@ -17,7 +17,6 @@ from transmodal.core.signal import Signal
 
 SAMPLES = 10_000
 QUERIES = 200  # held-out digits translated by inversion
-SHORT = 1200  # steps of the trainings that the curve over tied layers compares
 TIED = {"generator": 5, "critic": 4}  # layers of each, one of which stays a domain's own
 
 
@@ -77,14 +76,14 @@ def coupled(
 
 
 def tied(work: Work, task: Task, which: str, count: int, seed: int) -> dict[str, float]:
-    """A short training with ``count`` layers tied of the ``"generator"``s or ``"critic"``s."""
+    """A training with ``count`` layers tied of the ``"generator"``s or ``"critic"``s."""
     tag = tied_tag(which, count)
-    return coupled(work, task, seed, tag, steps=SHORT, **{f"tied_{which}": count})
+    return coupled(work, task, seed, tag, **{f"tied_{which}": count})
 
 
 def tied_tag(which: str, count: int) -> str:
-    """What names the values: all layers that can be is one training, whichever was varied."""
-    return "-short" if count == TIED[which] - 1 else f"-{which}{count}"
+    """What names the values: all layers that can be is the task's own training."""
+    return "" if count == TIED[which] - 1 else f"-{which}{count}"
 
 
 def transformed(work: Work, task: Task, seed: int) -> dict[str, float]:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from calls import refused, run
 
 from transmodal.core.evaluation import judge
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry, hookimpl
 from transmodal.registry import commands as built_in
-from transmodal.registry.commands.cli import cli
 
 from toys import Dots, Swap, dots
 
@@ -43,17 +42,6 @@ def registry() -> Registry:
     registry.register(built_in, "commands", "transmodal", "0.1.0")
     registry.register(Toys(), "toys", "acme-toys", "3.1")
     return registry
-
-
-def run(registry: Registry, *arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(a) for a in arguments], obj=registry)
-
-
-def refused(registry: Registry, *arguments: object) -> str:
-    result = run(registry, *arguments)
-    assert result.exit_code == 2, result.output
-    assert "Traceback" not in result.output
-    return result.output
 
 
 @pytest.fixture

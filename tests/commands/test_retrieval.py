@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from calls import refused, run
 
 from transmodal.core.retrieval import Index
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry, hookimpl
 from transmodal.registry import commands as built_in
 from transmodal.registry.commands import retrieval
-from transmodal.registry.commands.cli import cli
 
 from toys import Dots, Swap, dots
 
@@ -59,17 +58,6 @@ def place(tmp_path: Path) -> Path:
         Dots().write(item, tmp_path / "files" / f"{k}.json")
         Points().write(item, tmp_path / "files" / f"{k}.points")
     return tmp_path
-
-
-def run(registry: Registry, *arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(a) for a in arguments], obj=registry)
-
-
-def refused(registry: Registry, *arguments: object) -> str:
-    result = run(registry, *arguments)
-    assert result.exit_code == 2, result.output
-    assert "Traceback" not in result.output
-    return result.output.replace("\n", " ")
 
 
 def test_files_are_indexed_and_found(

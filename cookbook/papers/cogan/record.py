@@ -89,6 +89,7 @@ class Recorder:
                 for key in ("agreement", "corrected") if measured else ():
                     mean = sum(v[key] for v in measured) / len(measured)
                     curves.setdefault(f"{key}, {which} layers", []).append((count, mean))
+        curves = {name: points for name, points in curves.items() if len(points) > 1}
         if curves:
             svg = curves_svg(curves, "Edges: agreement by tied layers", across="tied layers")
             write_atomically(self.folder / "pictures" / "tied.svg", svg.encode())

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from transmodal.cookbook.papers.cm_gans.baselines import Training
 from transmodal.cookbook.papers.latent_transfer import sets as digit_sets
@@ -166,6 +167,19 @@ def digits(validate: bool = False, quick: bool = False) -> Set:
     )
 
 
+def emoji_table() -> tuple[Path, list[dict[str, str]]]:
+    """The folder of emoji5, and a row for each of its concepts.
+
+    Raises:
+        DataError: the data are not there.
+    """
+    folder = digit_sets.root() / "emoji5"
+    if not (folder / "meta.tsv").is_file():
+        raise DataError(f"no such data set: {folder}")
+    with (folder / "meta.tsv").open(newline="", encoding="utf-8") as file:
+        return folder, list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
 def stem(name: str) -> str:
     """What a concept's variants have in common: no man, woman or person, nothing after a colon."""
     words = re.sub(VARIANTS, " ", name.lower().split(":")[0])
@@ -182,18 +196,15 @@ def emoji(validate: bool = False, quick: bool = False) -> Set:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    folder = digit_sets.root() / "emoji5"
-    if not (folder / "meta.tsv").is_file():
-        raise DataError(f"no such data set: {folder}")
-    with (folder / "meta.tsv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    folder, rows = emoji_table()
     classes = sorted({row["group"] for row in rows})
     labels = torch.tensor([classes.index(row["group"]) for row in rows])
     part = parts([stem(row["en"]) for row in rows])
     wanted = {"train": part == 0, "test": part == 1} if validate else {
         "train": part != 2, "test": part == 2}  # fmt: skip
     index = {which: mask.nonzero()[:, 0] for which, mask in wanted.items()}
-    sheets = torch.stack([cells(folder / f"{style}.png", rows) for style in STYLES], 1)
+    whole = (cells(folder / f"{style}.png", rows) for style in STYLES)
+    sheets = torch.stack([avg_pool2d(pictures, 2) for pictures in whole], 1)
 
     def pictures(which: str) -> Signal:
         return Signal(sheets[index[which]].flatten(0, 1))  # a concept's styles in succession
@@ -232,7 +243,7 @@ def parts(stems: Sequence[str]) -> Tensor:
 
 
 def cells(sheet: Path, rows: Sequence[Mapping[str, str]]) -> Tensor:
-    """The concepts' pictures of a sheet, ``[n 3 32 32]`` in [0, 1]."""
+    """The concepts' pictures of a sheet, ``[n 3 64 64]`` in [0, 1]."""
     from PIL import Image
 
     with Image.open(sheet) as picture:
@@ -242,4 +253,4 @@ def cells(sheet: Path, rows: Sequence[Mapping[str, str]]) -> Tensor:
         i = int(row["index"])
         top, left = 64 * (i // 40), 64 * (i % 40)
         found.append(pixels[top : top + 64, left : left + 64].permute(2, 0, 1))
-    return torch.nn.functional.avg_pool2d(torch.stack(found), 2)
+    return torch.stack(found)

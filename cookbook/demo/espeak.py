@@ -17,7 +17,7 @@ from transmodal.core.config import check_number
 from transmodal.core.errors import DataError, SettingError, UnsupportedError
 
 SYNCHRONOUS, DONT_EXIT = 2, 0x8000  # samples come back in this thread; errors do not end it
-RATE, PITCH = 1, 3  # espeak_PARAMETER
+RATE, PITCH, RANGE = 1, 3, 4  # espeak_PARAMETER
 UTF8 = 1
 CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
@@ -85,7 +85,14 @@ class Engine:
             self._parts.append(np.ctypeslib.as_array(samples, shape=(count,)).copy())
         return 0
 
-    def say(self, text: str, voice: str = "en", rate: int = 175, pitch: int = 50) -> Tensor:
+    def say(
+        self,
+        text: str,
+        voice: str = "en",
+        rate: int = 175,
+        pitch: int = 50,
+        melody: int | None = None,
+    ) -> Tensor:
         """A waveform ``[t]`` in [-1, 1] at ``sample_rate``.
 
         Args:
@@ -93,6 +100,7 @@ class Engine:
             voice: a language, ``+`` and a variant: ``"en-us+f2"``.
             rate: words a minute, 80 to 450.
             pitch: 0 to 99.
+            melody: how far the pitch moves, 0 (not at all) to 99; None leaves it to the voice.
 
         Raises:
             SettingError: no such voice, or a number out of its range.
@@ -100,10 +108,14 @@ class Engine:
         """
         check_number("espeak", "rate", rate, 80, 450, integer=True)
         check_number("espeak", "pitch", pitch, 0, 99, integer=True)
+        if melody is not None:
+            check_number("espeak", "melody", melody, 0, 99, integer=True)
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise SettingError(f"espeak-ng has no voice {voice!r}; give a language and a variant")
         self._library.espeak_SetParameter(RATE, rate, 0)  # choosing a voice resets them
         self._library.espeak_SetParameter(PITCH, pitch, 0)
+        if melody is not None:
+            self._library.espeak_SetParameter(RANGE, melody, 0)
         seed = next(self._said)
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
         ctypes.CDLL(None).srand(seed)

@@ -19,7 +19,9 @@ COLOURS = (
 def spectrogram_picture(values: Tensor) -> Tensor:
     """Normalised log-mel ``[t f]`` -> ``[3 f t]`` in [0, 1], low pitch at the bottom.
 
-    Colours between six anchors of a perceptual scale, 0 (silence) to 1 (the loudest).
+    Colours between six anchors of a perceptual scale, 0 (silence) to 1 (the loudest). It shows
+    any numbers in [0, 1] over time: of an alignment ``[s n]`` the steps to the right, the first
+    token at the bottom.
     """
     anchors = torch.tensor(COLOURS)
     level = values.detach().float().cpu().clamp(0, 1).T.flip(0) * (len(COLOURS) - 1)

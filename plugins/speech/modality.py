@@ -24,6 +24,7 @@ from ...core.sound.waves import waveform
 from ...core.subnets import JointCritic, Plan
 from .augment import augment
 from .metrics import log_mel_distance, mel_cepstral_distance, pitch, spectral_convergence
+from .sequence import SequenceDiscriminator, SequenceGenerator, SequencePrenet, sequence_loss
 from .subnets import SpeechDiscriminator, SpeechGenerator, SpeechPrenet, Windowed
 
 SILENT = 1e-4  # peak amplitude (-80 dB) of a clip that holds nothing
@@ -38,6 +39,12 @@ class Speech(Modality):
     int16 is read as [-1, 1]. Every clip is trimmed, scaled to a peak of 1, and cut at
     the window. A signal's values are 0 at silence and about 1 at the loudest, one unit being
     75 dB (``mel.Mel`` gives the formula); padding is silence.
+
+    Its subnets have two forms. By default they are convolutions over the picture of the whole
+    window, right for single words. With ``reduction`` they read and make one frame after
+    another (``sequence``), as sentences need: a prenet of convolutions and a GRU in either
+    direction, a decoder that attends to its code and says when it stops, and a discriminator
+    that reads any length.
 
     Args:
         sample_rate: in hertz, 4,000 to 48,000.
@@ -54,6 +61,9 @@ class Speech(Modality):
             (``core.decoders.ConvDecoder``).
         critic: features of the discriminator's first map, doubling from map to map; 0 for one
             without convolutions (``core.subnets.Critic``).
+        reduction: frames the generator makes in a step, 1 to 16; 0 for the form over the window,
+            which ``hidden`` and ``critic`` are for.
+        dropped: with ``reduction``, share of the frames it is told in training that are silenced.
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -76,6 +86,8 @@ class Speech(Modality):
         std: float = 0.1,
         hidden: int = 512,
         critic: int = 32,
+        reduction: int = 0,
+        dropped: float = 0.2,
     ) -> None:
         check_number("speech", "sample_rate", sample_rate, 4000, 48000, integer=True)
         check_number("speech", "seconds", seconds, 0.1, 60)
@@ -86,6 +98,8 @@ class Speech(Modality):
         check_number("speech", "std", std, 1e-3, 10)
         check_number("speech", "hidden", hidden, 0, 4096, integer=True)
         check_number("speech", "critic", critic, 0, 512, integer=True)
+        check_number("speech", "reduction", reduction, 0, 16, integer=True)
+        check_number("speech", "dropped", dropped, 0, 0.9)
         self.sample_rate = sample_rate
         self.seconds = seconds
         self.n_fft = n_fft
@@ -96,6 +110,7 @@ class Speech(Modality):
         self.augmentation = augmentation
         self.std = std
         self.hidden, self.critic = hidden, critic
+        self.reduction, self.dropped = reduction, dropped
         self.mel = Mel(sample_rate, n_fft, hop, mels)
 
     @property
@@ -204,14 +219,21 @@ class Speech(Modality):
 
     # -- subnets ------------------------------------------------------------
     def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:
-        """``Signal`` -> ``Code``: one token, or a token for every four frames."""
+        """``Signal`` -> ``Code``: one token, or one for every four (``reduction``: two) frames."""
+        if self.reduction:
+            return SequencePrenet(self.mels, width, pooled)
         return SpeechPrenet((self.frames, self.mels), width, pooled)
 
     def generator(self, width: int, *, condition: int = 0) -> nn.Module:
-        """``Code`` -> ``Signal`` of the whole window."""
-        return SpeechGenerator((self.frames, self.mels), width, condition, self.hidden)
+        """``Code`` -> ``Signal`` of the whole window, or as long as it takes (``reduction``)."""
+        size = (self.frames, self.mels)
+        if self.reduction:
+            return SequenceGenerator(size, width, condition, self.reduction, self.dropped)
+        return SpeechGenerator(size, width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
+        if self.reduction:
+            return SequenceDiscriminator(self.mels, condition)
         return SpeechDiscriminator((self.frames, self.mels), condition, self.critic)
 
     def joint_discriminator(self, count: int) -> nn.Module:
@@ -222,8 +244,11 @@ class Speech(Modality):
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:
         """``sum (made - real)^2 / (2 std^2)`` over the whole window, ``[b]`` nats.
 
-        Padding counts: it is silence, and a model must learn where a clip ends.
+        Padding counts: it is silence, and a model must learn where a clip ends. With
+        ``reduction`` it is ``sequence_loss``, of a Laplace likelihood.
         """
+        if self.reduction:
+            return sequence_loss(made, real, self.std)
         error = made.values.float() - real.values.float()
         return error.square().flatten(1).sum(1) / (2 * self.std**2)
 

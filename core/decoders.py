@@ -70,14 +70,37 @@ class Up(nn.Module):
         return f"stride={self.stride}, size={self.size}, evened={self.evened}"
 
 
+def spread(code: Code, n: int) -> Code:
+    """A code of n tokens, its own laid from the first place to the last.
+
+    Each item's real tokens are interpolated linearly in their order: a sentence of any length
+    over a spectrogram's time, or a picture's rows.
+    """
+    tokens = code.tokens
+    b, m, d = tokens.shape
+    count = torch.full((b,), m, device=tokens.device)
+    if code.mask is not None:
+        count = code.mask.sum(1)
+        front = code.mask.to(torch.uint8).sort(stable=True, dim=1, descending=True).indices
+        tokens = tokens.gather(1, front[..., None].expand(-1, -1, d))
+    way = torch.linspace(0, 1, n, device=tokens.device)
+    where = way * (count[:, None] - 1).clamp(min=0)
+    low = where.floor().long()
+    high = torch.minimum(low + 1, (count[:, None] - 1).clamp(min=0))
+    part = (where - low)[..., None].to(tokens.dtype)
+    first, second = (tokens.gather(1, i[..., None].expand(-1, -1, d)) for i in (low, high))
+    return Code(torch.lerp(first, second, part))
+
+
 class ConvDecoder(nn.Module):
     """A code -> pictures ``[b c h w]``, not yet squashed into their range.
 
     The mean token goes through two linear layers into the innermost map, and from there
     (evened, see ``even``) stage by stage to exactly the size of the plan. Where the code has as
     many tokens as ``n``, each token that is real also adds to its own place of the map at
-    ``stage``; a code of any other number of tokens speaks through its mean alone. A condition
-    scales and shifts the features of every stage (FiLM, Perez et al. 2018, eq. 2).
+    ``stage``; other numbers of tokens are spread over the places (``spread``), but one, a latent
+    vector, speaks through its mean alone. A condition scales and shifts the features of every
+    stage (FiLM, Perez et al. 2018, eq. 2).
 
     Args:
         plan: the sizes, from outside in.
@@ -127,8 +150,9 @@ class ConvDecoder(nn.Module):
         x: Tensor = through(self.entry, code)
         last = len(self.ups)
         for i, up in enumerate(self.ups):
-            if last - i == self.stage and code.tokens.shape[1] == self.n:
-                x = x + self.places(code)
+            if last - i == self.stage and code.tokens.shape[1] > 1:
+                own = code.tokens.shape[1] == self.n
+                x = x + self.places(code if own else spread(code, self.n))
             if style is not None:
                 scale, shift = self.films[i](style)[:, :, None, None].chunk(2, 1)
                 x = x * (1 + scale) + shift

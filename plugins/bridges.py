@@ -15,5 +15,6 @@ def register_bridges() -> dict[str, str]:
         "bridging-vae": f"{where}.bridging_vae:BridgingVAE",
         "common-space": f"{where}.common_space:CommonSpace",
         "synchronizer": f"{where}.synchronizer:Synchronizer",
+        "universal-attention": f"{where}.universal_attention:UniversalAttention",
         "weight-tying": f"{where}.weight_tying:WeightTying",
     }

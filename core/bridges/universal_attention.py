@@ -1,0 +1,396 @@
+"""Universal attention: content through a code, style through tokens that all domains share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..adversarial import GAMES
+from ..bridge import Bridge, Needs
+from ..code import Code
+from ..config import check_choice, check_number
+from ..errors import DataError, SettingError, UnsupportedError
+from ..modality import Modality
+from ..objectives import gaussian_kl
+from ..sequences.taught import Taught, teach
+from ..signal import Signal
+from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
+from .universal_game import Branches
+from .universal_losses import diversity_gain, held_still, misaligned, per_value
+from .universal_nets import ReferenceEncoder, TokenLayer
+from .universal_tasks import Made, Task, Translated, of_same_label, owners
+
+
+class UniversalAttention(Bridge):
+    """M3D-GAN: one architecture for every pair of modalities, with a style one can choose.
+
+    A source's prenet gives its content, a code of tokens. A reference's embedding r, or a draw
+    of N(0, I), becomes a style z through universal tokens, and the target's generator makes
+    the signal of both::
+
+        source    -> prenet ------------------------> tokens S -+
+                                                                +-> generator -> target
+        reference -> Enc_r -> r -> universal tokens -> z -------+
+
+    For every task, source to target T, with r ~ q(r | T) in the encoded branch and r_s ~ N(0, I)
+    in the sampled one, the translator minimises
+
+        reconstruction E[-log p(T | S, z_r)] + kl KL(q(r | T) | N(0, I))
+        + adversarial (L_GAN(S, z_r) + L'_GAN(S, z_s)) + latent ||r_s - Enc_r(G(S, z_s))||_1
+        - distance min(||G(S, z_s) - G(S, z_r)||, m) / ||z_s - z_r||
+
+    against a critic of each branch. A generator that makes one step after another is taught the
+    real target's steps, in both branches.
+
+    Source: M3D-GAN (Ma et al. 2019) Eqs. 1-8. Eq. 8 adds Eq. 7 under a minimum, where it is to
+    be subtracted; Eqs. 3 and 5 speak of r and Eqs. 1, 2 of z, which only fits if the
+    generator reads UTL(r); Eq. 6 lets the encoder learn from the latent regression, in which
+    BicycleGAN (Zhu et al. 2017) holds it still, as done here: together they hide r in the
+    picture. Symbols: M_in ``prenets``, M_out ``generators``, Enc_r ``references``, UTL ``tokens``.
+
+    ``published`` holds the paper's sizes and rates; it names no weights, so these are of
+    BicycleGAN (RECIPES B.2). The defaults differ: a narrower r (BicycleGAN's is 8; wide ones
+    carry content), a larger rate that falls, an average of the weights, R1.
+
+    Args:
+        tasks: pairs (source, target); every ordered pair of domains when not given. Only what
+            they name is built.
+        styled: domains that are made in a style; all when not given, ``()`` for none.
+        reference: whose style a target is taught in: ``"target"``, its own, as published, or
+            ``"label"``, that of an item of the same label in the batch: labels are then styles,
+            and r can carry no content.
+        width: d of codes.
+        latent: of r.
+        style_width: of z.
+        tokens: universal tokens, 0 for a linear map in their place (the ablation "w/o Att").
+        heads: of the attention over tokens.
+        reconstruction: weight of the mean nats per number, see ``universal_losses.per_value``.
+        kl: weight, of the sum over the numbers of r.
+        adversarial: weight of both games; one number, or a weight by target domain (RECIPES B.7
+            advises 0.1 or less for texts). 0 for no critics.
+        latent_regression: weight of the error of r.
+        distance: weight of the distance regularisation, which falls to 0 over the training.
+        guide: weight of the guided attention loss for generators that attend, which falls to 0
+            over the first part of the training.
+        guide_until: that part, in (0, 1].
+        conditional: let critics see the source (Eq. 1); BicycleGAN's do not.
+        game: ``"non-saturating"``, ``"least-squares"`` or ``"hinge"``.
+        r1: weight of the gradient penalty on real items (times 1/2), every 16th turn.
+        steps, batch: batch counts pairs of each task.
+        rate, critic_rate, beta1, schedule, warmup, clip: of Adam.
+        ema: decay of the running average of the translator, None for none.
+
+    Raises:
+        SettingError: a setting out of its range.
+    """
+
+    name = "universal-attention"
+    needs = Needs(pairs=True, advice="Records of source and target together are its only teacher.")
+    published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "image": {
+            "latent": 128, "style_width": 256, "game": "least-squares", "conditional": False,
+            "rate": 2e-4, "critic_rate": 2e-4, "beta1": 0.5, "schedule": "constant",
+            "warmup": 0, "clip": None, "r1": 0.0, "ema": None, "batch": 2,
+        },
+        "sequence": {
+            "latent": 128, "style_width": 256, "game": "least-squares",
+            "rate": 1e-3, "critic_rate": 1e-3, "schedule": "constant",
+            "warmup": 0, "clip": 1.0, "r1": 0.0, "ema": None, "batch": 32, "steps": 200_000,
+        },
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        tasks: Sequence[Sequence[str]] | None = None,
+        styled: Sequence[str] | None = None,
+        reference: Literal["target", "label"] = "target",
+        width: int = 128,
+        latent: int = 16,
+        style_width: int = 128,
+        tokens: int = 10,
+        heads: int = 4,
+        reconstruction: float = 1.0,
+        kl: float = 0.01,
+        adversarial: float | Mapping[str, float] = 0.1,
+        latent_regression: float = 0.5,
+        distance: float = 1.0,
+        guide: float = 0.0,
+        guide_until: float = 0.5,
+        conditional: bool = True,
+        game: str = "non-saturating",
+        r1: float = 0.1,
+        steps: int = 4000,
+        batch: int = 32,
+        rate: float = 1e-3,
+        critic_rate: float = 3e-4,
+        beta1: float = 0.5,
+        schedule: Literal["constant", "cosine", "late"] = "cosine",
+        warmup: int = 200,
+        clip: float | None = 1.0,
+        ema: float | None = 0.999,
+    ) -> None:
+        super().__init__()
+        whole = {
+            "width": width,
+            "latent": latent,
+            "style_width": style_width,
+            "heads": heads,
+            "steps": steps,
+        }
+        for key, count in whole.items():
+            check_number(self.name, key, count, 1, integer=True)
+        check_number(self.name, "batch", batch, 2, integer=True)
+        for key, count in {"tokens": tokens, "warmup": warmup}.items():
+            check_number(self.name, key, count, 0, integer=True)
+        by_domain = adversarial if isinstance(adversarial, Mapping) else {"": adversarial}
+        weights = {"reconstruction": reconstruction, "kl": kl, "distance": distance, "r1": r1,
+                   "latent_regression": latent_regression, "guide": guide, "rate": rate,
+                   "critic_rate": critic_rate, "clip": clip or 0.0,
+                   **{f"adversarial {d}".strip(): w for d, w in by_domain.items()}}  # fmt: skip
+        for key, value in weights.items():
+            check_number(self.name, key, value, 0)
+        check_number(self.name, "guide_until", guide_until, 1e-6, 1)
+        for key, value in {"beta1": beta1, "ema": ema or 0.0}.items():
+            check_number(self.name, key, value, 0, 1)
+        check_choice(self.name, "reference", reference, ("target", "label"))
+        check_choice(self.name, "game", game, tuple(GAMES))
+        if style_width % heads:
+            raise SettingError(
+                f"{self.name}: style_width ({style_width}) is no multiple of heads ({heads})"
+            )
+        self.tasks = None if tasks is None else [list(Task.of(task)) for task in tasks]
+        self.styled = None if styled is None else list(styled)
+        self.reference, self.width = reference, width
+        self.latent, self.style_width = latent, style_width
+        self.tokens, self.heads = tokens, heads
+        self.reconstruction, self.kl, self.adversarial = reconstruction, kl, adversarial
+        self.latent_regression, self.distance = latent_regression, distance
+        self.guide, self.guide_until = guide, guide_until
+        self.conditional, self.game, self.r1 = conditional, game, r1
+        self.steps, self.batch, self.rate, self.critic_rate = steps, batch, rate, critic_rate
+        self.beta1, self.schedule, self.warmup, self.clip = beta1, schedule, warmup, clip
+        self.ema = ema
+
+    def build(self) -> None:
+        if self.tasks is None:
+            if len(self.domains) < 2:
+                raise SettingError(f"{self.name} joins two domains or more, or names its tasks")
+            self.plan = [Task(s, t) for s in self.domains for t in self.domains if s != t]
+        else:
+            self.plan = [Task.of(task) for task in self.tasks]
+        for domain in {d for task in self.plan for d in task} | set(self.styled or ()):
+            self.check_domain(domain)
+        self.owner = owners(self.domains)
+        targets = [task.target for task in self.plan]
+        styled = [t for t in targets if self.in_style(t)]
+        self.prenets = self._shared((task.source for task in self.plan), self._prenet)
+        self.generators = self._shared(targets, self._generator)
+        self.references = self._shared(styled, self._reference)
+        self.universal = None
+        if styled:
+            self.universal = TokenLayer(self.latent, self.style_width, self.tokens, self.heads)
+        weights = {t: self.stake(t) for t in targets if self.stake(t)}
+        self.branches = None
+        if weights:
+            own = {t: self.owner[t] for t in weights}
+            again = [t for t in styled if t in weights]
+            self.branches = Branches(own, again, self._critic, self.game, weights, self.conditional)
+
+    def _shared(
+        self, domains: Iterable[str], make: Callable[[Modality], nn.Module]
+    ) -> nn.ModuleDict:
+        """A subnet for each modality of these domains, under its first domain's name."""
+        first = dict.fromkeys(self.owner[d] for d in domains)
+        return nn.ModuleDict({d: make(self.domains[d]) for d in first})
+
+    def _prenet(self, modality: Modality) -> nn.Module:
+        return modality.prenet(self.width)
+
+    def _reference(self, modality: Modality) -> nn.Module:
+        return ReferenceEncoder(modality, self.width, self.latent)
+
+    def _generator(self, modality: Modality) -> nn.Module:
+        owner = next(d for d, m in self.domains.items() if m is modality)
+        return modality.generator(self.width, condition=self.style_width * self.in_style(owner))
+
+    def _critic(self, domain: str) -> nn.Module:
+        return self.domains[domain].discriminator(condition=self.width * self.conditional)
+
+    def in_style(self, domain: str) -> bool:
+        """Whether the domain is made in a style (so are all domains of its modality)."""
+        if self.styled is None:
+            return True
+        return self.owner[domain] in {self.owner[d] for d in self.styled}
+
+    def stake(self, domain: str) -> float:
+        """The weight of the adversarial game over a domain."""
+        if isinstance(self.adversarial, Mapping):
+            return self.adversarial.get(domain, 0.0)
+        return self.adversarial
+
+    # -- through the common space ---------------------------------------------------
+    def encode(self, signal: Signal, domain: str) -> Code:
+        """A signal's content.
+
+        Raises:
+            UnsupportedError: no task has this domain as its source.
+        """
+        net = self._net(self.prenets, domain, "source")
+        code: Code = net(signal)
+        return code
+
+    def decode(self, code: Code, domain: str, style: Code | None = None) -> Signal:
+        """Content in a style: by default the style of r = 0, the mean of the prior.
+
+        Raises:
+            UnsupportedError: no task has this domain as its target; or it has no style.
+        """
+        net = self._net(self.generators, domain, "target")
+        if not self.in_style(domain):
+            if style is not None:
+                raise UnsupportedError(f"{domain!r} was trained without styles; leave style out")
+            made: Signal = net(code)
+            return made
+        if style is None:
+            style = self._of(code.tokens.new_zeros(len(code), self.latent))
+        elif len(style) == 1 < len(code):
+            style = Code(style.tokens.expand(len(code), -1, -1))
+        made = net(code, style)
+        return made
+
+    def style(self, reference: Signal, domain: str) -> Code:
+        """The style ``[b 1 z]`` of references: of the mean of their embeddings."""
+        net = self._net(self.references, domain, "styled target")
+        return self._of(net(reference)[0])
+
+    def style_sample(self, n: int) -> Code:
+        """n styles of r ~ N(0, I), drawn by torch's generator of the CPU.
+
+        Raises:
+            UnsupportedError: no domain is made in a style.
+        """
+        universal = self._styles()
+        r = torch.randn(n, self.latent)
+        return Code.of(universal(r.to(next(universal.parameters()).device)))
+
+    def style_mix(self, weights: Tensor) -> Code:
+        """Styles of weights over the universal tokens ``[b k]``, the same for every head.
+
+        Raises:
+            UnsupportedError: no domain is made in a style, or there are no tokens.
+            DataError: not one weight for each token.
+        """
+        universal = self._styles()
+        if not self.tokens:
+            raise UnsupportedError("this bridge has no universal tokens to weigh (tokens is 0)")
+        if weights.ndim != 2 or weights.shape[1] != self.tokens:
+            raise DataError(f"weights are [b {self.tokens}], not {list(weights.shape)}")
+        return Code.of(universal.mix(weights[:, None].expand(-1, self.heads, -1)))
+
+    def _styles(self) -> TokenLayer:
+        if self.universal is None:
+            raise UnsupportedError("no domain of this translator is made in a style")
+        return self.universal
+
+    def _of(self, r: Tensor) -> Code:
+        return Code.of(self._styles()(r))
+
+    def _net(self, nets: nn.ModuleDict, domain: str, part: str) -> nn.Module:
+        self.check_domain(domain)
+        if self.owner[domain] not in nets:
+            tasks = ", ".join(f"{s}->{t}" for s, t in self.plan)
+            raise UnsupportedError(f"{domain!r} is no {part} of this translator's tasks, {tasks}")
+        return nets[self.owner[domain]]
+
+    # -- training -------------------------------------------------------------------
+    def stages(self) -> Sequence[Stage]:
+        parts = [self.prenets, self.generators, self.references, self.universal]
+        learns = [part for part in parts if part is not None and len(list(part.parameters()))]
+        adam = Adam(self.rate, (self.beta1, 0.999), 0.0, self.schedule, self.warmup)
+        phases = [
+            Phase("translator", learns, self.translator_loss, optimizer=adam, clip=self.clip,
+                  ema=self.ema),
+        ]  # fmt: skip
+        if self.branches is not None:
+            lazy = Lazy("r1", self.critic_penalty) if self.r1 else None
+            critic = Adam(self.critic_rate, (self.beta1, 0.999))
+            game = Phase("critics", [self.branches], self.critic_loss, lazy, optimizer=critic)
+            phases.insert(0, game)
+        draws = [Draw(str(task), task, self.batch, "paired") for task in self.plan]
+        return [Stage("translation", self.steps, phases, draws, shared=self.translated)]
+
+    def translated(self, batches: Batches, step: int) -> tuple[Made, float]:
+        """What every task makes of its batch, and how much of the training is left."""
+        return {task: self._translate(batches, task) for task in self.plan}, 1 - step / self.steps
+
+    def _translate(self, batches: Batches, task: Task) -> Translated:
+        source, target = task
+        batch = batches[str(task)]
+        real = batch.signals[target]
+        code: Code = self._net(self.prenets, source, "source")(batch.signals[source])
+        generator = self._net(self.generators, target, "target")
+        if not self.in_style(target):
+            return Translated(code, teach(generator, code, None, real))
+        universal = self._styles()
+        mean, std = self._net(self.references, target, "styled target")(real)
+        if self.reference == "label":
+            other = of_same_label(batch.labels[target]).to(mean.device)
+            mean, std = mean[other], std[other]
+        z = universal(mean + std * torch.randn_like(std))
+        encoded = teach(generator, code, Code.of(z), real)
+        if not (self.stake(target) or self.latent_regression or self.distance):
+            return Translated(code, encoded, mean, std)
+        r = torch.randn_like(mean)
+        drawn = universal(r)
+        sampled = teach(generator, code, Code.of(drawn), real)
+        return Translated(code, encoded, mean, std, sampled, r, (drawn, z))
+
+    def _real(self, batches: Batches) -> dict[Task, Signal]:
+        return {task: batches[str(task)].signals[task.target] for task in self.plan}
+
+    def translator_loss(self, batches: Batches, shared: tuple[Made, float]) -> dict[str, Tensor]:
+        """The translator's side: what its class says."""
+        made, left = shared
+        terms: dict[str, Tensor] = {}
+        for task, real in self._real(batches).items():
+            of = f"/{task}" if len(self.plan) > 1 else ""
+            for name, term in self._task_terms(task.target, made[task], real, left).items():
+                terms[name + of] = term
+        return terms
+
+    def _task_terms(
+        self, target: str, one: Translated, real: Signal, left: float
+    ) -> dict[str, Tensor]:
+        loss = per_value(self.domains[target], one.encoded, real)
+        terms = {"reconstruction": self.reconstruction * loss}
+        if self.guide and isinstance(one.encoded, Taught) and one.encoded.alignment is not None:
+            share = max(0.0, 1 - (1 - left) / self.guide_until)
+            terms["alignment"] = self.guide * share * misaligned(one.encoded, one.code)
+        if self.branches is not None and self.stake(target):
+            terms["adversarial"] = self.branches.fooling(target, one)
+        if one.mean is not None and one.std is not None:
+            terms["kl"] = self.kl * gaussian_kl(one.mean, one.std).mean()
+        if one.sampled is None or one.r is None or one.styles is None:
+            return terms
+        if self.latent_regression:
+            reader = self._net(self.references, target, "styled target")
+            missed = (held_still(reader, one.sampled)[0] - one.r).abs().mean()
+            terms["latent"] = self.latent_regression * missed
+        if self.distance:
+            gain = diversity_gain(one.sampled, one.encoded, real, *one.styles)
+            terms["distance"] = -self.distance * left * gain
+        return terms
+
+    def critic_loss(self, batches: Batches, shared: tuple[Made, float]) -> dict[str, Tensor]:
+        """The critics' side of both games."""
+        assert self.branches is not None
+        return self.branches.telling(shared[0], self._real(batches))
+
+    def critic_penalty(self, batches: Batches, shared: tuple[Made, float]) -> Tensor:
+        """R1 of the critics on real items."""
+        assert self.branches is not None
+        return self.r1 / 2 * self.branches.penalty(shared[0], self._real(batches))

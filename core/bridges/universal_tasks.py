@@ -1,0 +1,78 @@
+"""Tasks of universal attention: pairs of domains, and what was made for each in a step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..code import Code
+from ..errors import SettingError
+from ..modality import Modality
+from ..signal import Signal
+from ..stage import UNLABELLED
+
+
+class Task(NamedTuple):
+    """A source and a target, both names of domains."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source}->{self.target}"
+
+    @classmethod
+    def of(cls, pair: Sequence[str]) -> Task:
+        """A pair as it stands in settings.
+
+        Raises:
+            SettingError: it is no pair of names.
+        """
+        if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(d, str) for d in pair):
+            raise SettingError(
+                f"universal-attention: a task is a pair (source, target) of domains, not {pair!r}"
+            )
+        return cls(*pair)
+
+
+@dataclass(frozen=True)
+class Translated:
+    """What a task made in one step.
+
+    Args:
+        code: of the sources.
+        encoded: made in the style of a reference; with a style, ``mean`` and ``std`` are of its
+            embedding's posterior, ``[b l]``.
+        sampled: made of the same sources in a style of r ~ N(0, I); None where nothing asks.
+        r: of ``sampled``, ``[b l]``.
+        styles: z of ``sampled`` and of ``encoded``, ``[b z]``.
+    """
+
+    code: Code
+    encoded: Signal
+    mean: Tensor | None = None
+    std: Tensor | None = None
+    sampled: Signal | None = None
+    r: Tensor | None = None
+    styles: tuple[Tensor, Tensor] | None = None
+
+
+Made = Mapping[Task, Translated]
+
+
+def owners(domains: Mapping[str, Modality]) -> dict[str, str]:
+    """Domain -> the first domain that has the same Modality object, whose subnets it shares."""
+    first: dict[int, str] = {}
+    return {d: first.setdefault(id(m), d) for d, m in domains.items()}
+
+
+def of_same_label(labels: Tensor) -> Tensor:
+    """``[b]``: for each item the place of another of its label; its own where there is none."""
+    own = torch.arange(len(labels), device=labels.device)
+    alike = (labels[:, None] == labels) & (labels != UNLABELLED) & (own[:, None] != own)
+    drawn = torch.rand(alike.shape, device=labels.device).masked_fill(~alike, -1.0).max(1)
+    return torch.where(drawn.values >= 0, drawn.indices, own)

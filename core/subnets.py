@@ -22,9 +22,12 @@ SMALLEST = 8  # the innermost map has at most this many positions along an axis
 WIDEST = 256  # features of the innermost map at most
 
 
-def halvings(length: int) -> int:
-    """How often an axis is halved, rounding up, to reach ``SMALLEST``; at least once."""
-    return max(1, math.ceil(math.log2(length / SMALLEST)))
+def halvings(length: int, smallest: int = 0) -> int:
+    """How often an axis is halved, rounding up, to reach ``smallest`` or ``SMALLEST``.
+
+    At least once.
+    """
+    return max(1, math.ceil(math.log2(length / (smallest or SMALLEST))))
 
 
 def mean_token(code: Code) -> Tensor:
@@ -195,6 +198,21 @@ class Flat(nn.Module):
         return F.leaky_relu(self.linear(x.flatten(1)), 0.2)
 
 
+class Pool(nn.Module):
+    """A map ``[b C h w]`` -> features ``[b d]``, the mean of those of all positions.
+
+    A linear logit of them is the mean of the positions' own logits.
+    """
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(features, hidden, 1)
+        nn.init.kaiming_normal_(self.conv.weight, 0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.conv(x), 0.2).mean((2, 3))
+
+
 class Logit(nn.Module):
     """Features ``[b d]`` -> logits ``[b]`` in float32."""
 
@@ -221,9 +239,13 @@ class Critic(nn.Module):
             convolutions.
         condition: width of the condition; 0 for none.
         hidden: width of the last features.
+        patches: whether each position of the innermost map judges what it sees by itself; the
+            logit is the mean of theirs (Isola et al. 2017, sec. 3.2.2).
     """
 
-    def __init__(self, plan: Plan, condition: int, hidden: int = 256) -> None:
+    def __init__(
+        self, plan: Plan, condition: int, hidden: int = 256, patches: bool = False
+    ) -> None:
         super().__init__()
         self.condition = condition
         if plan.features[1]:
@@ -233,7 +255,7 @@ class Critic(nn.Module):
         else:
             self.first = nn.ModuleList([Flat(plan.features[0] * math.prod(plan.sizes[0]), 512)])
             flat = 512
-        self.flat = Flat(flat, hidden)
+        self.flat = Pool(plan.features[-1], hidden) if patches else Flat(flat, hidden)
         self.logit = Logit(hidden)
         self.project = nn.Linear(condition, hidden, bias=False) if condition else None
 

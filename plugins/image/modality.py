@@ -16,8 +16,9 @@ from ...core.config import check_choice, check_number
 from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
-from ...core.subnets import JointCritic, Plan
+from ...core.subnets import JointCritic, Plan, halvings
 from .files import FORMATS, read_picture, write_picture
+from .residual import ResidualGenerator
 from .roughen import roughen
 from .subnets import (
     Centred,
@@ -25,6 +26,7 @@ from .subnets import (
     ImageGenerator,
     ImagePrenet,
     WaistedGenerator,
+    stages_of,
 )
 from .warp import mirror, warp
 
@@ -48,7 +50,7 @@ class Image(Modality):
             writing: thickness, resolution, gamma, contrast; 0 for nothing.
         flip: whether a mirrored picture is as good as the picture (garments, not digits);
             then ``augment`` mirrors every other one.
-        std: of the Normal likelihood of a pixel.
+        std: of the Normal likelihood of a pixel; of the Laplace one, its scale.
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``). A generator with a waist has none.
         critic: features of the discriminator's first map, doubling from map to map; 0 for one
@@ -56,6 +58,14 @@ class Image(Modality):
         waist: features of full size that the generator renders its picture from, locally; 0
             for a generator without that narrow place. Domains whose generators are tied up to
             it can differ in their looks only (weight tying wants 1 or 2).
+        likelihood: of a pixel, ``"normal"`` (squared error) or ``"laplace"`` (absolute error,
+            which blurs less).
+        grid: positions along an axis of the map that tokens are read from and laid out on, at
+            most, where there are several; 0 for 8. A finer grid keeps shapes sharp.
+        residual: blocks of each half of the residual encoder-decoder, which then is the
+            generator (``residual.ResidualGenerator``; the paper's has 6); 0 for the plain one.
+        patches: pixels along a side, about, of the patches that the discriminator judges each
+            by itself, its logit their mean (``core.subnets.Critic``); 0 for pictures as a whole.
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -77,6 +87,10 @@ class Image(Modality):
         hidden: int = HIDDEN,
         critic: int = 32,
         waist: int = 0,
+        likelihood: str = "normal",
+        grid: int = 0,
+        residual: int = 0,
+        patches: int = 0,
     ) -> None:
         sides = (size, size) if isinstance(size, int) else size
         if not isinstance(sides, tuple | list) or len(sides) != 2:
@@ -91,10 +105,24 @@ class Image(Modality):
         check_number("image", "hidden", hidden, 0, 4096, integer=True)
         check_number("image", "critic", critic, 0, 512, integer=True)
         check_number("image", "waist", waist, 0, 64, integer=True)
+        check_choice("image", "likelihood", likelihood, ("normal", "laplace"))
+        check_number("image", "grid", grid, 0, 64, integer=True)
+        check_number("image", "residual", residual, 0, 32, integer=True)
+        check_number("image", "patches", patches, 0, 256, integer=True)
         if waist and hidden not in (0, HIDDEN):
             raise SettingError(
                 f"image: hidden ({hidden}) has no use beside a waist, whose generator has no such "
                 "layer; leave it out"
+            )
+        if residual and (waist or hidden not in (0, HIDDEN)):
+            raise SettingError(
+                f"image: waist ({waist}) and hidden ({hidden}) have no use beside residual blocks, "
+                "whose generator has neither; leave them out"
+            )
+        if patches and not critic:
+            raise SettingError(
+                f"image: a discriminator without convolutions (critic 0) sees no patches "
+                f"({patches}); leave one of them out"
             )
         self.size: tuple[int, int] = (sides[0], sides[1])
         self.channels = channels
@@ -103,6 +131,8 @@ class Image(Modality):
         self.std = std
         self.hidden, self.critic = hidden, critic
         self.waist = waist
+        self.likelihood = likelihood
+        self.grid, self.residual, self.patches = grid, residual, patches
 
     # -- data ---------------------------------------------------------------
     def read(self, path: Path) -> Tensor:
@@ -178,16 +208,25 @@ class Image(Modality):
     # -- subnets ------------------------------------------------------------
     def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:
         """``Signal`` -> ``Code``: one token, or a token for each position of the innermost map."""
-        return ImagePrenet(self.channels, self.size, width, pooled)
+        plan = Plan(self.channels, self.size) if pooled else self._plan()
+        return ImagePrenet(plan, width, pooled)
 
     def generator(self, width: int, *, condition: int = 0) -> nn.Module:
         """``Code`` -> ``Signal`` in [0, 1]; ``core.decoders.ConvDecoder`` says how tokens enter."""
         if self.waist:
             return WaistedGenerator(self.channels, self.size, width, condition, self.waist)
-        return ImageGenerator(self.channels, self.size, width, condition, self.hidden)
+        if self.residual:
+            return ResidualGenerator(self._plan(), width, condition, self.residual)
+        return ImageGenerator(self._plan(), width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
-        return ImageDiscriminator(self.channels, self.size, condition, self.critic)
+        plan = Plan(self.channels, self.size, stages_of(self.patches, self.size), self.critic)
+        return ImageDiscriminator(plan, condition, self.patches > 0)
+
+    def _plan(self) -> Plan:
+        """The sizes between a picture and the map of its tokens."""
+        halve = (halvings(self.size[0], self.grid), halvings(self.size[1], self.grid))
+        return Plan(self.channels, self.size, halve)
 
     def joint_discriminator(self, count: int) -> nn.Module:
         plan = Plan(count * self.channels, self.size, base=self.critic)
@@ -197,9 +236,13 @@ class Image(Modality):
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:
         """``sum (made - real)^2 / (2 std^2)`` over pixels: a Normal of fixed std, ``[b]`` nats.
 
-        Source: RECIPES C.5 (x_sigma 0.1), from the code of Tian & Engel 2019.
+        Of the Laplace likelihood, ``sum |made - real| / std``.
+
+        Source: RECIPES C.5 (x_sigma 0.1), from the code of Tian & Engel 2019; M3D-GAN, Eq. 2.
         """
         error = made.values.float() - real.values.float()
+        if self.likelihood == "laplace":
+            return error.abs().flatten(1).sum(1) / self.std
         return error.square().flatten(1).sum(1) / (2 * self.std**2)
 
     def metrics(self) -> Mapping[str, Metric]:

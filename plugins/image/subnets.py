@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 from ...core.canvas import Canvas, Render
 from ...core.code import Code
 from ...core.decoders import ConvDecoder
 from ...core.signal import Signal
-from ...core.subnets import ConvPrenet, Critic, Plan, squash
+from ...core.subnets import ConvPrenet, Critic, Plan, halvings, squash
+
+
+def stages_of(patch: int, size: tuple[int, int]) -> tuple[int, int] | None:
+    """How often a critic of patches halves each axis; None, as ``Plan`` knows, for no patches.
+
+    A position after k stages of kernel 5 sees ``2^(k + 2) - 3`` pixels along an axis.
+    """
+    if not patch:
+        return None
+    k = max(1, round(math.log2((patch + 3) / 4)))
+    return min(k, halvings(size[0])), min(k, halvings(size[1]))
 
 
 class ImagePrenet(nn.Module):
     """``Signal`` ``[b c h w]`` -> ``Code``: one token, or n = positions of the innermost map."""
 
-    def __init__(self, channels: int, size: tuple[int, int], width: int, pooled: bool) -> None:
+    def __init__(self, plan: Plan, width: int, pooled: bool) -> None:
         super().__init__()
-        plan = Plan(channels, size)
         h, w = plan.sizes[-1]
         self.net = ConvPrenet(plan, width, 1 if pooled else h * w)
 
@@ -42,11 +54,8 @@ class Centred(nn.Module):
 class ImageGenerator(nn.Module):
     """``Code`` -> ``Signal`` ``[b c h w]`` in [0, 1], float32 under any autocast."""
 
-    def __init__(
-        self, channels: int, size: tuple[int, int], width: int, condition: int, hidden: int
-    ) -> None:
+    def __init__(self, plan: Plan, width: int, condition: int, hidden: int) -> None:
         super().__init__()
-        plan = Plan(channels, size)
         h, w = plan.sizes[-1]
         self.net = ConvDecoder(
             plan, width, condition, n=h * w, stage=len(plan.strides), hidden=hidden
@@ -84,9 +93,9 @@ class WaistedGenerator(nn.Module):
 class ImageDiscriminator(nn.Module):
     """``Signal`` (and a condition ``Code``) -> logits ``[b]``."""
 
-    def __init__(self, channels: int, size: tuple[int, int], condition: int, base: int) -> None:
+    def __init__(self, plan: Plan, condition: int, patches: bool) -> None:
         super().__init__()
-        self.net = Critic(Plan(channels, size, base=base), condition)
+        self.net = Critic(plan, condition, patches=patches)
 
     @property
     def layers(self) -> list[nn.Module]:

@@ -1,0 +1,109 @@
+"""The residual encoder-decoder: a generator that compresses a map of tokens, then makes pictures.
+
+M3D-GAN (Ma et al. 2019, sec. 4): "six residual conv2D layers compress the input [...], six
+residual deconv2D layers are used for decoding". Where we depart: skips join the two halves, as
+in pix2pix's generator (Isola et al. 2017), so that shapes need not pass the innermost map; the
+style enters every block (FiLM) where the paper concatenates it once; there is no norm, and no
+layer mixes items.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...core.code import Code
+from ...core.decoders import Start, Up
+from ...core.signal import Signal
+from ...core.subnets import Down, Plan, check_condition, he, mean_token, squash
+
+
+class Block(nn.Module):
+    """``[b c h w]`` -> ``[b c h w]``: what two convolutions say is added, under a style."""
+
+    def __init__(self, c: int, condition: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(c, c, 3, 1, 1)
+        self.film = nn.Linear(condition, 2 * c) if condition else None
+        self.last = nn.Conv2d(c, c, 3, 1, 1)
+
+    def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
+        y: Tensor = self.first(F.relu(x).contiguous(memory_format=torch.channels_last))
+        if self.film is not None and style is not None:
+            scale, shift = self.film(style)[:, :, None, None].chunk(2, 1)
+            y = torch.addcmul(y + shift, y, scale)
+        return x + self.last(F.relu(y))
+
+
+class ResidualGenerator(nn.Module):
+    """``Code`` -> ``Signal`` ``[b c h w]`` in [0, 1], float32 under any autocast.
+
+    A code with a token for each position of the plan's innermost map is laid out there; any
+    code speaks through its mean token too, which is added to the map within. The first blocks
+    work there, the middle ones at half its size, the last there again; then the picture grows.
+    A condition scales and shifts the features of every block (Perez et al. 2018, eq. 2).
+
+    Args:
+        plan: the sizes, from outside in.
+        width: d of the code.
+        condition: width of the condition; 0 for none.
+        blocks: residual blocks of each half, 2 or more.
+    """
+
+    def __init__(self, plan: Plan, width: int, condition: int, blocks: int) -> None:
+        super().__init__()
+        self.condition, self.size = condition, plan.sizes[-1]
+        h, w = self.size
+        c, inner = plan.features[-1], 2 * plan.features[-1]
+        small = (-(-h // 2), -(-w // 2))
+        self.place = nn.Linear(width, c)
+        self.mean = Start(width, (inner, *small))
+        within = blocks // 2
+
+        def stack(features: int, count: int) -> nn.ModuleList:
+            return nn.ModuleList(Block(features, condition) for _ in range(count))
+
+        self.outer = stack(c, blocks - within)
+        self.down = Down(c, inner, (2, 2), 0.2, 3)
+        self.inner = stack(inner, 2 * within)
+        self.up = Up(inner, c, (2, 2), self.size, False)
+        self.last = stack(c, blocks - within)
+        self.ups = nn.ModuleList(
+            Up(plan.features[i + 1], plan.features[i], plan.strides[i], plan.sizes[i], False)
+            for i in range(len(plan.strides) - 1, -1, -1)
+        )
+        he(self)
+        for block in [*self.outer, *self.inner, *self.last]:
+            nn.init.normal_(block.last.weight, 0, 0.1 / (9 * block.last.in_channels) ** 0.5)
+            if block.film is not None:
+                nn.init.normal_(block.film.weight, 0, condition**-0.5)
+        nn.init.xavier_normal_(self.place.weight)
+        nn.init.xavier_normal_(self.ups[-1].conv.weight)  # type: ignore[union-attr,arg-type]
+
+    def forward(self, code: Code, condition: Code | None = None) -> Signal:
+        style = check_condition(condition, self.condition)
+        within = self.mean(mean_token(code))
+        skip: Tensor | None = None
+        if code.tokens.shape[1] == self.size[0] * self.size[1]:
+            skip = self.laid_out(code)
+            for block in self.outer:
+                skip = block(skip, style)
+            within = within + self.down(skip)
+        for block in self.inner:
+            within = block(within, style)
+        x = self.up(within)
+        if skip is not None:
+            x = x + skip
+        for block in self.last:
+            x = block(x, style)
+        for up in self.ups:
+            x = up(x)
+        return Signal(squash(x))
+
+    def laid_out(self, code: Code) -> Tensor:
+        """The tokens, row by row: ``[b n d]`` -> ``[b C h w]``."""
+        x: Tensor = self.place(code.tokens)
+        if code.mask is not None:
+            x = x * code.mask[..., None].to(x.dtype)
+        return x.transpose(1, 2).reshape(len(x), -1, *self.size)

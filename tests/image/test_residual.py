@@ -1,0 +1,131 @@
+"""Fine grids, residual generators, critics of patches, the Laplace likelihood."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from transmodal.core.code import Code
+from transmodal.core.errors import SettingError
+from transmodal.core.signal import Signal
+from transmodal.core.subnets import Critic, Plan
+from transmodal.plugins.image.modality import Image
+from transmodal.plugins.image.subnets import stages_of
+from transmodal.registry.contract import check_modality
+
+
+def test_contract() -> None:
+    image = Image((12, 17), 3, likelihood="laplace", grid=6, residual=2, patches=13)
+    check_modality(image, list(torch.rand(3, 3, 12, 17)))
+
+
+@pytest.mark.parametrize(("size", "tokens"), [(64, 256), (48, 144), (256, 256), ((64, 20), 160)])
+def test_grid_says_how_many_tokens(size: int | tuple[int, int], tokens: int) -> None:
+    image = Image(size, 3, grid=16)
+    with torch.no_grad():
+        code = image.prenet(4)(Signal(torch.rand(1, 3, *image.size)))
+    assert code.tokens.shape == (1, tokens, 4)
+    assert image.prenet(4, pooled=True).net.n == 1
+
+
+def test_defaults_are_what_they_were() -> None:
+    """Recipes' weights fit: the same names, shapes and draws as before these settings."""
+    plain, spelt = Image(28), Image(28, likelihood="normal", grid=0, residual=0, patches=0)
+    for make in ("prenet", "generator"):
+        torch.manual_seed(0)
+        first = getattr(plain, make)(4).state_dict()
+        torch.manual_seed(0)
+        second = getattr(spelt, make)(4).state_dict()
+        assert all(torch.equal(first[key], second[key]) for key in first)
+    assert set(plain.discriminator().state_dict()) == {
+        "net.first.0.conv.weight", "net.first.0.conv.bias", "net.first.1.conv.weight",
+        "net.first.1.conv.bias", "net.flat.linear.weight", "net.flat.linear.bias",
+        "net.logit.linear.weight", "net.logit.linear.bias",
+    }  # fmt: skip
+
+
+def test_a_token_speaks_about_its_place() -> None:
+    torch.manual_seed(0)
+    generator = Image(32, 1, grid=16, residual=2).generator(3)
+    tokens = torch.randn(1, 256, 3)
+    other = tokens.clone()
+    other[0, 0] += 3
+    with torch.no_grad():
+        change = generator(Code(tokens)).values - generator(Code(other)).values
+    near, far = change[..., :8, :8].abs().mean(), change[..., 24:, 24:].abs().mean()
+    assert near > 3 * far
+
+
+def test_a_style_changes_the_whole_picture() -> None:
+    torch.manual_seed(0)
+    generator = Image(16, 3, grid=8, residual=2).generator(3, condition=2)
+    code = Code(torch.randn(2, 64, 3))
+    made = [generator(code, Code(torch.randn(2, 1, 2))).values for _ in range(2)]
+    assert ((made[0] - made[1]).abs().amax((1, 2, 3)) > 1e-4).all()
+
+
+def test_residual_learns_a_picture_by_heart() -> None:
+    torch.manual_seed(0)
+    image = Image(8, 3, grid=4, residual=2, likelihood="laplace")
+    real = Signal((torch.rand(4, 3, 8, 8) > 0.5).float())
+    prenet, generator = image.prenet(16), image.generator(16)
+    optimizer = torch.optim.Adam([*prenet.parameters(), *generator.parameters()], 2e-3)
+    losses = []
+    for _ in range(60):
+        loss = image.reconstruction(generator(prenet(real)), real).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize(("patch", "halved"), [(5, 1), (13, 2), (29, 3), (61, 4)])
+def test_patches_are_as_wide_as_asked(patch: int, halved: int) -> None:
+    """What a position sees, found by gradients, is the width asked for."""
+    assert stages_of(patch, (256, 256)) == (halved, halved)
+    critic = Critic(Plan(1, (128, 128), (halved, halved), 4), 0, 8, patches=True)
+    picture = torch.rand(1, 1, 128, 128, requires_grad=True)
+    x = picture
+    for layer in critic.first:
+        x = layer(x)
+    middle = x.shape[2] // 2
+    x[..., middle, middle].square().sum().backward()
+    assert picture.grad is not None
+    seen = picture.grad.abs().sum((0, 1, 2)).nonzero()[:, 0]
+    assert int(seen.max() - seen.min()) + 1 == patch
+
+
+def test_a_critic_of_patches_takes_the_mean_of_their_logits() -> None:
+    torch.manual_seed(0)
+    critic = Image(32, 3, patches=13).discriminator()
+    signal = Signal(torch.rand(2, 3, 32, 32))
+    with torch.no_grad():
+        x = signal.values * 2 - 1
+        for layer in critic.net.first:
+            x = layer(x)
+        patches = torch.nn.functional.leaky_relu(critic.net.flat.conv(x), 0.2)
+        logits = critic.net.logit.linear(patches.movedim(1, -1))[..., 0]
+        assert torch.allclose(critic(signal), logits.mean((1, 2)), atol=1e-5)
+
+
+def test_likelihoods_by_hand() -> None:
+    made, real = Signal(torch.full((1, 1, 8, 8), 0.5)), Signal(torch.full((1, 1, 8, 8), 0.3))
+    normal = Image(8, std=0.2).reconstruction(made, real)
+    laplace = Image(8, std=0.2, likelihood="laplace").reconstruction(made, real)
+    assert math.isclose(float(normal), 64 * 0.2**2 / (2 * 0.2**2), rel_tol=1e-5)
+    assert math.isclose(float(laplace), 64 * 0.2 / 0.2, rel_tol=1e-5)
+
+
+def test_settings_that_do_not_fit() -> None:
+    with pytest.raises(SettingError, match="have no use beside residual blocks"):
+        Image(28, waist=2, residual=6)
+    with pytest.raises(SettingError, match="have no use beside residual blocks"):
+        Image(28, hidden=64, residual=6)
+    with pytest.raises(SettingError, match="sees no patches"):
+        Image(28, critic=0, patches=13)
+    for name, value in (("likelihood", "cauchy"), ("grid", 65), ("residual", -1), ("patches", 1.5)):
+        with pytest.raises(SettingError, match=name):
+            Image(28, **{name: value})

@@ -196,9 +196,7 @@ class SequenceDiscriminator(nn.Module):
         self.condition = condition
         self.maps = Maps(JUDGED, ((2, 2),) * len(JUDGED), mels, 0.2)
         self.logit = Logit(self.maps.features)
-        self.project = (
-            nn.Linear(condition, self.maps.features, bias=False) if condition else None
-        )
+        self.project = nn.Linear(condition, self.maps.features, bias=False) if condition else None
 
     def forward(self, signal: Signal, condition: Code | None = None) -> Tensor:
         style = check_condition(condition, self.condition)

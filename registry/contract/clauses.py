@@ -109,6 +109,15 @@ def check_same(first: Tensor, second: Tensor, expected: str, tolerance: float = 
     expect(apart <= tolerance * scale, expected, f"a difference of {apart:g}")
 
 
+def check_alone(company: Tensor, alone: Tensor, expected: str, tolerance: float = CLOSE) -> None:
+    """An item among others is what it is alone, but for zeros that pad it to their length."""
+    if company.ndim > 1 and company.shape[1] > alone.shape[1]:
+        spare = company[:, alone.shape[1] :]
+        expect(not bool(spare.any()), f"{expected}, padded with zeros", "padding that is not 0")
+        company = company[:, : alone.shape[1]]
+    check_same(company, alone, expected, tolerance)
+
+
 def weighted(values: Tensor) -> Tensor:
     """A scalar on which every element of ``values`` has an influence of its own."""
     return (values.float() * torch.randn(values.shape)).sum()

@@ -17,6 +17,7 @@ from ...core.modality import Modality
 from ...core.signal import Signal
 from .clauses import (
     CLOSE,
+    check_alone,
     check_finite,
     check_gradients,
     check_same,
@@ -120,7 +121,7 @@ def _check_eval(subject: str, net: nn.Module, inputs: Inputs) -> None:
         check_same(made, _values(net(*inputs)), "the same output from the same input")
     with clause(subject, "outputs do not depend on the batch"), torch.no_grad():
         alone = _values(net(*(_first(given) for given in inputs)))
-        check_same(made[:1, ...], alone, "the output of an item alone", CLOSE)
+        check_alone(made[:1, ...], alone, "the output of an item alone")
 
 
 def _reload(net: nn.Module, other: nn.Module) -> None:

@@ -1,0 +1,1 @@
+"""Sequences made step by step: attention, decoders, search, and what they share."""

@@ -1,0 +1,172 @@
+"""The text's generator. Shapes: b batch, t units, v vocabulary, e embedding."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from ...core.code import Code
+from ...core.sequences.gru import exact
+from ...core.sequences.reader import AttentionReader, Memory, State
+from ...core.sequences.search import Found, beam, repeated, sample
+from ...core.sequences.taught import Taught
+from ...core.signal import Signal
+from .subnets import embedded, table
+from .units import END, PAD
+
+RAISED = 1e-2  # in nats: how far above the next a chosen unit stands that was not the likeliest
+
+
+class TextGenerator(nn.Module):
+    """``Code`` -> ``Signal`` of log-probabilities ``[b t v]``, float32 under any autocast.
+
+    Three ways: ``teach`` follows a text; ``forward`` in training reads, at each step, the
+    expected embedding of what it made, so that gradients pass; ``forward`` in eval mode searches
+    for the best text (``search.beam``), then follows it: its log-probabilities, each chosen
+    unit raised to the first place where it was not there.
+
+    Args:
+        v: vocabulary.
+        width: d of the code.
+        condition: width of the condition; 0 for none.
+        embedding: e; the last layer shares the embeddings (Press & Wolf 2017).
+        longest: units at most, the end among them.
+        beams, penalty: see ``search.beam``.
+        body: settings of ``AttentionReader``.
+    """
+
+    def __init__(
+        self,
+        v: int,
+        width: int,
+        condition: int,
+        *,
+        embedding: int,
+        longest: int,
+        beams: int,
+        penalty: float,
+        **body: object,
+    ) -> None:
+        super().__init__()
+        self.longest, self.beams, self.penalty = longest, beams, penalty
+        self.table = table(v, embedding)
+        self.begin = nn.Parameter(torch.zeros(embedding))
+        self.body = AttentionReader(embedding, width, condition, **body)  # type: ignore[arg-type]
+        self.head = nn.Linear(self.body.hidden, embedding)
+        self.bias = nn.Parameter(torch.zeros(v))
+
+    def _logits(self, features: Tensor) -> Tensor:
+        """Features ``[... h]`` -> ``[... v]``."""
+        made: Tensor = exact(nn.functional.linear(self.head(features), self.table, self.bias))
+        return made
+
+    def teach(self, code: Code, target: Signal, condition: Code | None = None) -> Taught:
+        """What is made when each step is told the target's unit before it; 0 past its end."""
+        return self._taught(code, target, condition)
+
+    def _taught(
+        self, code: Code, target: Signal, condition: Code | None, chosen: Tensor | None = None
+    ) -> Taught:
+        """``teach``, with the units ``[b t]`` of ``chosen`` raised to the first place."""
+        told = embedded(target, self.table)
+        first = self.begin.to(told.dtype).expand(len(told), 1, -1)
+        memory = self.body.read(code, condition)
+        features, alignment = self.body(memory, torch.cat([first, told[:, :-1]], 1))
+        # the vocabulary is the dear part: only where there is a unit
+        real = target.mask().flatten().nonzero()[:, 0]
+        logits = self._logits(features.flatten(0, 1)[real])
+        if chosen is not None:
+            unit = chosen.flatten()[real]
+            best, where = logits.max(1)
+            below = best - logits.gather(1, unit[:, None])[:, 0]
+            lift = torch.where(where == unit, 0, below + RAISED).detach()
+            logits = logits.scatter_add(1, unit[:, None], lift[:, None])
+        logs = logits.log_softmax(1)
+        b, t = features.shape[:2]
+        values = logs.new_zeros(b * t, logs.shape[1]).index_copy(0, real, logs).view(b, t, -1)
+        return Taught(values, target.lengths, alignment)
+
+    def forward(self, code: Code, condition: Code | None = None) -> Taught:
+        """A text of its own, up to the step at which every item has ended."""
+        if self.training:
+            return self._free(code, condition)
+        found = self.search(code, condition)
+        return self._taught(code, Signal(found.units, found.lengths), condition, found.units)
+
+    def _free(self, code: Code, condition: Code | None) -> Taught:
+        memory = self.body.read(code, condition)
+        state = self.body.start(memory)
+        told = self.begin.expand(len(code), -1)
+        made, looked, going = [], [], []
+        running = torch.ones(len(code), dtype=torch.bool, device=told.device)
+        for _ in range(self.longest):
+            state, features = self.body.step(memory, state, told)
+            logs = self._logits(features).log_softmax(1)
+            made.append(logs)
+            looked.append(state.weights)
+            going.append(running)
+            running = running & (logs.detach().argmax(1) != END)
+            if not bool(running.any()):
+                break
+            told = exact(logs.exp() @ self.table)
+        mask = torch.stack(going, 1)
+        values = torch.stack(made, 1) * mask[..., None]
+        return Taught(values, mask.sum(1), torch.stack(looked, 1))
+
+    def search(self, code: Code, condition: Code | None = None) -> Found:
+        """The best text for each code, by beam search."""
+        with torch.no_grad(), self._plain(code):
+            memory = repeated(self.body.read(code, condition), self.beams)
+            return beam(
+                partial(self._step, memory),
+                self.body.start(memory),
+                len(code),
+                end=END,
+                longest=self.longest,
+                beams=self.beams,
+                penalty=self.penalty,
+            )
+
+    def sample(
+        self,
+        code: Code,
+        condition: Code | None = None,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Signal:
+        """A text drawn for each code, as units; see ``search.sample``."""
+        with torch.no_grad(), self._plain(code):
+            memory = self.body.read(code, condition)
+            found = sample(
+                partial(self._step, memory),
+                self.body.start(memory),
+                len(code),
+                end=END,
+                longest=self.longest,
+                temperature=temperature,
+                top_p=top_p,
+                generator=generator,
+            )
+        return Signal(found.units, found.lengths)
+
+    def _step(self, memory: Memory, state: State, units: Tensor | None) -> tuple[State, Tensor]:
+        told = self.begin.expand(len(memory.mask), -1) if units is None else self.table[units]
+        state, features = self.body.step(memory, state, told)
+        logits = self._logits(features)
+        logits[:, PAD] = -torch.inf
+        return state, logits.log_softmax(1)
+
+    @staticmethod
+    def _plain(code: Code) -> torch.autocast:
+        """Autocast as it is, but for weights cast without a gradient staying in its cache."""
+        kind = code.tokens.device.type
+        return torch.autocast(
+            kind,
+            dtype=torch.get_autocast_dtype(kind),
+            enabled=torch.is_autocast_enabled(kind),
+            cache_enabled=False,
+        )

@@ -56,6 +56,15 @@ class Signal:
             lengths = lengths.to(device, non_blocking=non_blocking)
         return Signal(self.values.to(device, non_blocking=non_blocking), lengths)
 
+    def trimmed(self) -> Signal:
+        """The same items without positions that are padding in all of them.
+
+        It asks the device for a number, so a GPU waits.
+        """
+        if self.lengths is None:
+            return self
+        return Signal(self.values[:, : max(1, int(self.lengths.max()))], self.lengths)
+
     @staticmethod
     def cat(signals: Sequence[Signal]) -> Signal:
         """Join batches of one domain end to end, those of fewer steps padded with zeros.

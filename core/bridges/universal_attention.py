@@ -331,10 +331,12 @@ class UniversalAttention(Bridge):
         source, target = task
         batch = batches[str(task)]
         real = batch.signals[target]
-        code: Code = self._net(self.prenets, source, "source")(batch.signals[source])
         generator = self._net(self.generators, target, "target")
+        if hasattr(generator, "teach"):  # it makes as many steps as it is told
+            real = real.trimmed()
+        code: Code = self._net(self.prenets, source, "source")(batch.signals[source].trimmed())
         if not self.in_style(target):
-            return Translated(code, teach(generator, code, None, real))
+            return Translated(code, real, teach(generator, code, None, real))
         universal = self._styles()
         mean, std = self._net(self.references, target, "styled target")(real)
         if self.reference == "label":
@@ -343,29 +345,24 @@ class UniversalAttention(Bridge):
         z = universal(mean + std * torch.randn_like(std))
         encoded = teach(generator, code, Code.of(z), real)
         if not (self.stake(target) or self.latent_regression or self.distance):
-            return Translated(code, encoded, mean, std)
+            return Translated(code, real, encoded, mean, std)
         r = torch.randn_like(mean)
         drawn = universal(r)
         sampled = teach(generator, code, Code.of(drawn), real)
-        return Translated(code, encoded, mean, std, sampled, r, (drawn, z))
-
-    def _real(self, batches: Batches) -> dict[Task, Signal]:
-        return {task: batches[str(task)].signals[task.target] for task in self.plan}
+        return Translated(code, real, encoded, mean, std, sampled, r, (drawn, z))
 
     def translator_loss(self, batches: Batches, shared: tuple[Made, float]) -> dict[str, Tensor]:
         """The translator's side: what its class says."""
         made, left = shared
         terms: dict[str, Tensor] = {}
-        for task, real in self._real(batches).items():
+        for task, one in made.items():
             of = f"/{task}" if len(self.plan) > 1 else ""
-            for name, term in self._task_terms(task.target, made[task], real, left).items():
+            for name, term in self._task_terms(task.target, one, left).items():
                 terms[name + of] = term
         return terms
 
-    def _task_terms(
-        self, target: str, one: Translated, real: Signal, left: float
-    ) -> dict[str, Tensor]:
-        loss = per_value(self.domains[target], one.encoded, real)
+    def _task_terms(self, target: str, one: Translated, left: float) -> dict[str, Tensor]:
+        loss = per_value(self.domains[target], one.encoded, one.real)
         terms = {"reconstruction": self.reconstruction * loss}
         if self.guide and isinstance(one.encoded, Taught) and one.encoded.alignment is not None:
             share = max(0.0, 1 - (1 - left) / self.guide_until)
@@ -381,16 +378,16 @@ class UniversalAttention(Bridge):
             missed = (held_still(reader, one.sampled)[0] - one.r).abs().mean()
             terms["latent"] = self.latent_regression * missed
         if self.distance:
-            gain = diversity_gain(one.sampled, one.encoded, real, *one.styles)
+            gain = diversity_gain(one.sampled, one.encoded, one.real, *one.styles)
             terms["distance"] = -self.distance * left * gain
         return terms
 
     def critic_loss(self, batches: Batches, shared: tuple[Made, float]) -> dict[str, Tensor]:
         """The critics' side of both games."""
         assert self.branches is not None
-        return self.branches.telling(shared[0], self._real(batches))
+        return self.branches.telling(shared[0])
 
     def critic_penalty(self, batches: Batches, shared: tuple[Made, float]) -> Tensor:
         """R1 of the critics on real items."""
         assert self.branches is not None
-        return self.r1 / 2 * self.branches.penalty(shared[0], self._real(batches))
+        return self.r1 / 2 * self.branches.penalty(shared[0])

@@ -11,9 +11,7 @@ from ..adversarial import GAMES, gradient_penalty, steep
 from ..code import Code
 from ..signal import Signal
 from ..subnets import mean_token
-from .universal_tasks import Made, Task, Translated
-
-Real = Mapping[Task, Signal]
+from .universal_tasks import Made, Translated
 
 
 class Branches(nn.Module):
@@ -67,26 +65,26 @@ class Branches(nn.Module):
         losses = [self.game.maker(net(fake, *given)) for _, net, fake in self.judged(target, one)]
         return self.weights[target] * torch.stack(losses).sum()
 
-    def telling(self, made: Made, real: Real) -> dict[str, Tensor]:
+    def telling(self, made: Made) -> dict[str, Tensor]:
         """The critics' side, and how often each is right."""
         losses, notes = [], {}
         for task, one in made.items():
             given = self._condition(one)
             for branch, net, fake in self.judged(task.target, one):
-                truth = net(real[task], *given)
+                truth = net(one.real, *given)
                 seen = net(Signal(fake.values.detach(), fake.lengths), *given)
                 losses.append(self.game.critic(truth, seen))
                 notes[f"right/{task}{branch}"] = self.game.right(truth, seen)
         return {"adversarial": torch.stack(losses).sum(), **notes}
 
-    def penalty(self, made: Made, real: Real) -> Tensor:
+    def penalty(self, made: Made) -> Tensor:
         """R1 of the critics on real items, a scalar; discrete units have no gradient."""
         slopes = [next(self.parameters()).new_zeros(())]
         for task, one in made.items():
-            if not real[task].values.is_floating_point():
+            if not one.real.values.is_floating_point():
                 continue
             for _, net, _ in self.judged(task.target, one):
-                leaf = steep(real[task])
+                leaf = steep(one.real)
                 logits = net(leaf, *self._condition(one))
                 slopes.append(gradient_penalty(logits, leaf.values))
         return torch.stack([slope.float() for slope in slopes]).sum()

@@ -45,6 +45,7 @@ class Translated:
 
     Args:
         code: of the sources.
+        real: the targets.
         encoded: made in the style of a reference; with a style, ``mean`` and ``std`` are of its
             embedding's posterior, ``[b l]``.
         sampled: made of the same sources in a style of r ~ N(0, I); None where nothing asks.
@@ -53,6 +54,7 @@ class Translated:
     """
 
     code: Code
+    real: Signal
     encoded: Signal
     mean: Tensor | None = None
     std: Tensor | None = None

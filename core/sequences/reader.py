@@ -16,13 +16,11 @@ from .gru import GRU, cell, exact
 class Memory(NamedTuple):
     """What a decoder reads, computed once: every part has the batch as first axis.
 
-    ``tokens [b n d]``, ``keys [b n a]``, ``gates [b n 3h]`` (the tokens' part in the gates of
-    the first unit), ``mask [b n]``.
+    ``tokens [b n d]``, ``keys [b n a]``, ``mask [b n]``.
     """
 
     tokens: Tensor
     keys: Tensor
-    gates: Tensor
     mask: Tensor
 
 
@@ -44,9 +42,7 @@ class AttentionReader(nn.Module):
     features. A condition is laid beside each token.
 
     Only the attention RNN has to run step by step when the inputs are known: the prenet runs
-    before it, the last GRU after it, on whole sequences. The context itself is never formed
-    inside the loop: its product with the first unit's gates is a weighted sum of products
-    that were computed once for each token.
+    before it, the last GRU after it, on whole sequences.
 
     Args:
         entered: e, width of an input.
@@ -102,7 +98,7 @@ class AttentionReader(nn.Module):
             mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
         # a weight of 0 does not silence a number that is not finite
         tokens = tokens * mask[..., None].to(tokens.dtype)
-        return Memory(tokens, self.attend.keys(tokens), self.context(tokens), mask)
+        return Memory(tokens, self.attend.keys(tokens), mask)
 
     def start(self, memory: Memory) -> State:
         """Before the first step."""
@@ -124,8 +120,8 @@ class AttentionReader(nn.Module):
     ) -> tuple[State, Tensor]:
         """One step of the attention RNN -> the state, and the products of its first unit."""
         h = 3 * self.hidden
-        context = torch.bmm(state.weights[:, None], memory.gates)[:, 0]
-        first = cell(given + exact(context), again[:, :h], state.first)
+        context = torch.bmm(state.weights[:, None], memory.tokens)[:, 0]
+        first = cell(given + exact(self.context(context)), again[:, :h], state.first)
         again = self.again(first)
         second = cell(exact(again[:, h:]), self.second(state.second), state.second)
         weights = self.attend(first + second, memory.keys, memory.mask, state.weights, state.total)

@@ -17,7 +17,7 @@ from transmodal.cookbook.papers.latent_transfer.sets import root
 from transmodal.core.errors import DataError
 
 HELD = 1000  # groups of pairs for tests, and as many for choices
-LONGEST = 14  # words of a training sentence
+LONGEST = 10  # words of a training sentence
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,114 @@
+"""Text to text: English to French, beside a plain encoder-decoder of equal size."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from transmodal.cookbook.papers.latent_transfer.models import Work, remember
+from transmodal.cookbook.papers.m3d_gan.seq2seq import Seq2Seq
+from transmodal.cookbook.papers.m3d_gan.tatoeba import Pairs, load
+from transmodal.cookbook.papers.m3d_gan.training import trained
+from transmodal.core.modality import Modality
+from transmodal.core.records import Records
+from transmodal.core.seeds import derived_seed
+from transmodal.core.stage import Adam, Batches, Draw, Phase, Stage
+from transmodal.core.translator import Translator
+from transmodal.registry import Registry
+
+ENDS = ("english", "french")
+STEPS, BATCH, PIECES = 12_000, 64, 4000
+QUICK = {"steps": 600, "batch": 64, "width": 128}
+
+
+def modalities(pairs: Pairs, quick: bool) -> dict[str, Modality]:
+    """English and French in pieces learned from training sentences."""
+    text = Registry.load().modality("text")
+    size = 1000 if quick else PIECES
+    settings = {"longest": 60, "beams": 4, "penalty": 1.0, "smoothing": 0.1, "hidden": 128}
+    if not quick:
+        settings |= {"embedding": 256, "hidden": 256}
+    return {
+        name: text.learned(texts, size=size, **settings)  # type: ignore[attr-defined]
+        for name, texts in zip(ENDS, (pairs.english, pairs.french), strict=True)
+    }
+
+
+def translator(pairs: Pairs, quick: bool) -> Translator:
+    """Without styles and critics: a reference would tell the answer (RECIPES B.7)."""
+    bridge = Registry.load().bridge("universal-attention")
+    settings = {"width": 256, "steps": STEPS, "batch": BATCH, **(QUICK if quick else {})}
+    return Translator(
+        modalities(pairs, quick),
+        bridge(tasks=[ENDS], styled=(), adversarial=0.0, beta1=0.9, rate=1.5e-3, **settings),
+    )
+
+
+def records(pairs: Pairs) -> Records:
+    """Pairs as records."""
+    columns = dict(zip(ENDS, (pairs.english, pairs.french), strict=True))
+    return Records.from_arrays(columns, paired=True)
+
+
+def bleu(made: Sequence[str], real: Sequence[str]) -> dict[str, float]:
+    """Corpus BLEU (13a) and chrF of sacrebleu, against one reference each."""
+    import sacrebleu
+
+    return {
+        "bleu": sacrebleu.corpus_bleu(list(made), [list(real)]).score,
+        "chrf": sacrebleu.corpus_chrf(list(made), [list(real)]).score,
+    }
+
+
+def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
+    """BLEU of the translator, of the baseline and of chance, on held-out sentences."""
+    train, choices, test = load()
+    if work.quick:
+        train = Pairs(train.english[:20_000], train.french[:20_000])
+    held = {"test": test, "choices": choices}[part]
+
+    def values() -> dict[str, float]:
+        ours = trained(
+            work, "text_text", seed, lambda: translator(train, work.quick), lambda: records(train)
+        )
+        found = {"n": float(len(held)), "seed": float(seed)}
+        found |= bleu(ours.translate(held.english, *ENDS), held.french)
+        found["parameters"] = float(sum(p.numel() for p in ours.bridge.parameters()))
+        plain = baseline(work, seed, ours, train)
+        source = ours.domains["english"].collate(held.english)
+        target = ours.domains["french"]
+        said = target.split(plain.write(source))
+        found |= {f"seq2seq/{key}": value for key, value in bleu(said, held.french).items()}
+        found["seq2seq/parameters"] = float(sum(p.numel() for p in plain.parameters()))
+        mixed = random.Random(0).sample(held.french, len(held))
+        found |= {f"chance/{key}": value for key, value in bleu(mixed, held.french).items()}
+        return found
+
+    return remember(work.folder / "values" / f"text_text-{part}-{seed}.json", values)
+
+
+def baseline(work: Work, seed: int, ours: Translator, train: Pairs) -> Seq2Seq:
+    """The plain encoder-decoder on the same units, as many steps and pairs."""
+    read, written = (
+        ours.domains[end].spelling.size
+        for end in ENDS  # type: ignore[attr-defined]
+    )
+    torch.manual_seed(derived_seed("seq2seq", seed))
+    net = Seq2Seq(read, written, 128 if work.quick else 384)
+
+    def loss(batches: Batches) -> dict[str, torch.Tensor]:
+        source, target = (batches["pairs"].signals[end].trimmed() for end in ENDS)
+        return {"cross-entropy": net.loss(source, target)}
+
+    def train_it(net: nn.Module) -> None:
+        steps = QUICK["steps"] if work.quick else STEPS
+        adam = Adam(1.5e-3, schedule="cosine", warmup=200)
+        phase = Phase("seq2seq", [net], loss, optimizer=adam, clip=1.0, ema=0.999)
+        draw = Draw("pairs", ENDS, QUICK["batch"] if work.quick else BATCH, "paired")
+        table = records(train).table(ours.domains)
+        work.train(f"seq2seq-{seed}", net, [Stage("seq2seq", steps, [phase], [draw])], table)
+
+    return work.keep(f"seq2seq-{seed}", net, train_it)

@@ -1,0 +1,131 @@
+"""Speech to text: what is said in clips of sentences never heard, and by a stranger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from transmodal.cookbook.papers.latent_transfer.models import Work, remember
+from transmodal.cookbook.papers.m3d_gan.text_speech import (
+    ALPHABET,
+    QUICK,
+    RATE,
+    SPECTRUM,
+    TESTED,
+    corpus,
+    records,
+)
+from transmodal.cookbook.papers.m3d_gan.training import trained
+from transmodal.cookbook.papers.m3d_gan.voices import Spoken, prompts
+from transmodal.core.modality import Modality
+from transmodal.core.seeds import derived_seed, seeded
+from transmodal.core.sequences.ctc import Spelling
+from transmodal.core.stage import Adam, Batches, Draw, Phase, Stage
+from transmodal.core.translator import Translator
+from transmodal.registry import Registry
+
+ENDS = ("speech", "text")
+WIDTH, SENTENCES = 192, 8000
+SPELT, STEPS, BATCH = 4000, 4000, 32  # steps of spelling, then of the whole
+
+
+class Speller(nn.Module):
+    """A speech prenet, and the spelling of its tokens."""
+
+    def __init__(self, domains: dict[str, Modality], width: int) -> None:
+        super().__init__()
+        self.prenet = domains["speech"].prenet(width)
+        self.spelling = Spelling(width, domains["text"].vocabulary)  # type: ignore[attr-defined]
+
+    def loss(self, batches: Batches) -> dict[str, Tensor]:
+        """Nats of a character."""
+        signals = batches["pairs"].signals
+        speech, text = (signals[end].trimmed() for end in ENDS)
+        nats = self.spelling.loss(self.prenet(speech), text)
+        return {"spelling": (nats / text.mask().sum(1)).mean()}
+
+
+def modalities(quick: bool) -> dict[str, Modality]:
+    """Log-mels of 16 ms, two of them a token, and letters."""
+    registry = Registry.load()
+    speech = registry.modality("speech")(**SPECTRUM, reduction=5, augmentation=0.0)
+    text = registry.modality("text")(
+        unit="character", alphabet=ALPHABET, longest=100, attention="location", beams=4, penalty=1.0
+    )
+    return {"speech": speech, "text": text}
+
+
+def translator(quick: bool) -> Translator:
+    """Universal attention from speech to letters, without styles and critics (RECIPES B.7)."""
+    settings: dict[str, Any] = {"width": WIDTH, "steps": STEPS, "batch": BATCH}
+    bridge = Registry.load().bridge("universal-attention")(
+        tasks=[ENDS],
+        styled=(),
+        adversarial=0.0,
+        guide=1.0,
+        guide_until=0.5,
+        beta1=0.9,
+        rate=1e-3,
+        **{**settings, **(QUICK if quick else {})},
+    )
+    return Translator(modalities(quick), bridge)
+
+
+def spelt(work: Work, seed: int) -> Speller:
+    """A prenet that has learned to spell what it hears (CTC), for the translator to begin with."""
+    domains = modalities(work.quick)
+    width = QUICK["width"] if work.quick else WIDTH
+    with torch.random.fork_rng(), seeded(derived_seed("speller", seed)):
+        net = Speller(domains, width)
+
+    def train(net: nn.Module) -> None:
+        assert isinstance(net, Speller)
+        steps = QUICK["steps"] if work.quick else SPELT
+        adam = Adam(2e-3, schedule="cosine", warmup=200)
+        phase = Phase("spelling", [net], net.loss, optimizer=adam, clip=1.0)
+        draw = Draw("pairs", ENDS, QUICK["batch"] if work.quick else BATCH, "paired")
+        table = records(corpus(work, "train", SENTENCES)).table(domains)
+        work.train(f"speller-{seed}", net, [Stage("spelling", steps, [phase], [draw])], table)
+
+    return work.keep(f"speller-{seed}", net, train)
+
+
+def measure(work: Work, seed: int) -> dict[str, float]:
+    """Errors on held-out sentences of espeak's voices, and on prompts of an unseen speaker."""
+
+    def begun() -> Translator:
+        ours = translator(work.quick)
+        ours.connect((), seed=seed)
+        prenet: nn.Module = ours.bridge.prenets["speech"]  # type: ignore[index, assignment]
+        prenet.load_state_dict(spelt(work, seed).prenet.state_dict())
+        return ours
+
+    def values() -> dict[str, float]:
+        ours = trained(
+            work, "speech_text", seed, begun, lambda: records(corpus(work, "train", SENTENCES))
+        )
+        real = corpus(work, "test", TESTED)
+        found = {"n": float(len(real)), "seed": float(seed)}
+        speller = spelt(work, seed)
+        found |= errors(ours.translate(real.waves, *ENDS), real, ours)
+        speech = ours.domains["speech"].collate(real.waves)
+        with torch.no_grad():
+            said = ours.domains["text"].split(speller.spelling.best(speller.prenet(speech)))
+        found |= {f"spelling/{key}": value for key, value in errors(said, real, ours).items()}
+        stranger = prompts("test", RATE, SPECTRUM["seconds"])
+        found["unseen/n"] = float(len(stranger))
+        unseen = errors(ours.translate(stranger.waves, *ENDS), stranger, ours)
+        return found | {f"unseen/{key}": value for key, value in unseen.items()}
+
+    return remember(work.folder / "values" / f"speech_text-{seed}.json", values)
+
+
+def errors(said: Sequence[str], real: Spoken, ours: Translator) -> dict[str, float]:
+    """CER and WER of texts against what was said."""
+    text = ours.domains["text"]
+    made, truth = text.collate(list(said)), text.collate(list(real.texts))
+    metrics = text.metrics()
+    return {name: float(metrics[name](made, truth)) for name in ("cer", "wer")}

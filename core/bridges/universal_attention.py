@@ -71,7 +71,8 @@ class UniversalAttention(Bridge):
         kl: weight, of the sum over the numbers of r.
         adversarial: weight of both games; one number, or a weight by target domain (RECIPES B.7
             advises 0.1 or less for texts). 0 for no critics.
-        latent_regression: weight of the error of r.
+        latent_regression: weight of the error of r. With this and ``distance`` at 0 no style is
+            drawn, and Eq. 4 alone is left: the paper's "cVAE-GAN", with tokens "L_GAN^VAE".
         distance: weight of the distance regularisation, which falls to 0 over the training.
         guide: weight of the guided attention loss for generators that attend, which falls to 0
             over the first part of the training.
@@ -197,7 +198,8 @@ class UniversalAttention(Bridge):
         self.branches = None
         if weights:
             own = {t: self.owner[t] for t in weights}
-            again = [t for t in styled if t in weights]
+            drawn = self.latent_regression or self.distance  # else there is no such branch
+            again = [t for t in styled if t in weights and drawn]
             self.branches = Branches(own, again, self._critic, self.game, weights, self.conditional)
 
     def _shared(
@@ -344,7 +346,7 @@ class UniversalAttention(Bridge):
             mean, std = mean[other], std[other]
         z = universal(mean + std * torch.randn_like(std))
         encoded = teach(generator, code, Code.of(z), real)
-        if not (self.stake(target) or self.latent_regression or self.distance):
+        if not (self.latent_regression or self.distance):
             return Translated(code, real, encoded, mean, std)
         r = torch.randn_like(mean)
         drawn = universal(r)

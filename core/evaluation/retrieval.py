@@ -106,15 +106,16 @@ def evaluate_retrieval(
 
 
 def interval(
-    values: NDArray[Any], *, level: float = 0.95, draws: int = 2000, seed: int = 0
+    *parts: NDArray[Any], level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> Interval:
     """The mean of values, and the interval that holds that share of the means of resamples.
 
     Percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, ch. 13). For
-    queries, it says how figures vary with the choice of queries, not of training.
+    queries, it says how figures vary with the choice of queries, not of training. Of several
+    parts it is the mean of their means, each resampled by itself.
 
     Args:
-        values: ``[q]``, of the queries.
+        parts: ``[q]``, of the queries; of several directions, ``[q]`` of each.
         level: of confidence, within (0, 1).
         draws: resamples.
         seed: of the draws.
@@ -125,30 +126,41 @@ def interval(
     """
     check_number("interval", "level", level, 0, 1)
     check_number("interval", "draws", draws, 1, integer=True)
-    if not len(values):
+    if not parts or not all(map(len, parts)):
         raise DataError("an interval needs values, and there are none")
-    generator, means = np.random.default_rng(seed), []
+    generator = np.random.default_rng(seed)
+    means = np.mean([_resampled(values, draws, generator) for values in parts], 0)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(np.mean([values.mean() for values in parts])), float(low), float(high))
+
+
+def difference(
+    ours: Mapping[str, NDArray[Any]], theirs: Mapping[str, NDArray[Any]], **settings: Any
+) -> Interval:
+    """By how much one method is ahead of another on the same queries, with its interval.
+
+    Args:
+        ours, theirs: direction -> ``[q]``, of the same queries in the same order; all
+            directions weigh alike.
+        settings: of ``interval``. Resamples are of queries, for both methods at once.
+
+    Raises:
+        DataError: other directions, or not as many queries, of one as of the other.
+    """
+    counts = [{way: len(values) for way, values in each.items()} for each in (ours, theirs)]
+    if counts[0] != counts[1]:
+        raise DataError(f"{counts[0]} values and {counts[1]} are not of the same queries")
+    return interval(*[ours[way] - theirs[way] for way in ours], **settings)
+
+
+def _resampled(values: NDArray[Any], draws: int, generator: np.random.Generator) -> NDArray[Any]:
+    """``[draws]``: means of as many values, drawn with replacement."""
+    means = []
     step = max(1, RESAMPLED // len(values))
     for i in range(0, draws, step):
         rows = generator.integers(0, len(values), (min(step, draws - i), len(values)))
         means.append(values[rows].mean(1))
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(values.mean()), float(low), float(high))
-
-
-def difference(ours: NDArray[Any], theirs: NDArray[Any], **settings: Any) -> Interval:
-    """By how much one method is ahead of another on the same queries, with its interval.
-
-    Args:
-        ours, theirs: ``[q]``, of the same queries in the same order.
-        settings: of ``interval``. Resamples are of queries, for both methods at once.
-
-    Raises:
-        DataError: not as many of one as of the other.
-    """
-    if ours.shape != theirs.shape:
-        raise DataError(f"{ours.shape} values and {theirs.shape} are not of the same queries")
-    return interval(ours - theirs, **settings)
+    return np.concatenate(means)
 
 
 def _standardised(vectors: Tensor) -> Tensor:

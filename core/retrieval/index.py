@@ -88,6 +88,10 @@ class Index:
             DataError: there are no items, or one cannot be used.
             UnknownNameError: no such domain.
         """
+        for given in (ids, labels, metadata):
+            for domain in given or ():
+                if domain not in items:
+                    raise UnknownNameError(f"no items of {domain!r} here, of {', '.join(items)}")
         index: Index | None = None
         for domain, those in items.items():
             if not len(those):
@@ -95,7 +99,7 @@ class Index:
             vectors = translator.embed(those, domain)
             if index is None:
                 index = cls(vectors.shape[1], fingerprint(translator))
-            names = (ids or {}).get(domain) or [f"{domain}/{i}" for i in range(len(those))]
+            names = (ids or {}).get(domain, [f"{domain}/{i}" for i in range(len(those))])
             about = [(given or {}).get(domain) for given in (labels, metadata)]
             index.add(vectors, names, domain, labels=about[0], metadata=about[1])
         if index is None:
@@ -142,6 +146,9 @@ class Index:
             new[name] = domain, held + i
         notes = [_json(note, ids[i]) for i, note in enumerate(metadata or [None] * n)]
         classes = list(labels or [None] * n)
+        for name, label in zip(ids, classes, strict=True):
+            if not isinstance(label, str | None):
+                raise DataError(f"labels are texts or None, not {label!r} (of {name!r})")
         parts = list(self._segments.get(domain, []))
         for i in range(0, n, MOST):
             part = slice(i, i + MOST)

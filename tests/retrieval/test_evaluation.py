@@ -166,10 +166,18 @@ def test_intervals_are_scipys() -> None:
 def test_a_paired_difference_is_sure_where_each_alone_is_not() -> None:
     values = np.random.default_rng(0).random(60)
     better = values + 0.01
-    assert difference(better, values).low == pytest.approx(0.01)
+    assert difference({"a->b": better}, {"a->b": values}).low == pytest.approx(0.01)
     assert interval(better).low < interval(values).high
-    with pytest.raises(DataError, match=r"\(60,\) values and \(59,\) are not of the same queries"):
-        difference(better, values[1:])
+    with pytest.raises(DataError, match="{'a->b': 60} values and {'a->b': 59} are not of the same"):
+        difference({"a->b": better}, {"a->b": values[1:]})
+
+
+def test_parts_weigh_alike_and_are_resampled_by_themselves() -> None:
+    few, many = np.random.default_rng(0).random(20), np.full(500, 0.9)
+    found, alone = interval(few, many), interval(few)
+    assert found.mean == pytest.approx((few.mean() + 0.9) / 2)
+    # what never varies halves the other's interval, however many there are of it
+    assert found.high - found.low == pytest.approx((alone.high - alone.low) / 2)
 
 
 def test_the_direction_knows_its_interval() -> None:
@@ -207,7 +215,7 @@ def test_refuses_what_cannot_be_measured() -> None:
     with pytest.raises(SettingError, match="evaluate_retrieval: form"):
         evaluate_retrieval(found, labels, "odd")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="an interval needs values, and there are none"):
-        interval(np.zeros(0))
+        interval(np.ones(2), np.zeros(0))
     with pytest.raises(SettingError, match="interval: level must be a number >= 0 <= 1, not 95"):
         interval(np.ones(3), level=95)
     with pytest.raises(SettingError, match="interval: draws must be a whole number >= 1, not 0"):

@@ -176,6 +176,7 @@ BAD = [
     (draw(2), {"ids": ["x", "p1"]}, "the id 'p1' is there already"),
     (draw(2), {"ids": ["x", ""]}, r"ids are texts that are not empty, not '' \(item 1\)"),
     (draw(2), {"ids": [["x"], "y"]}, r"not \['x'\] \(item 0\)"),
+    (draw(2), {"labels": ["cat", 2]}, r"labels are texts or None, not 2 \(of 'y'\)"),
     (draw(2), {"metadata": [1, {1, 2}]}, "the metadata of 'y' cannot be kept as JSON"),
     (draw(2), {"metadata": [np.nan, 1]}, "the metadata of 'x' cannot be kept as JSON"),
     (draw(2), {"maker": "you"}, "of translator me, and these are of translator you; use the one"),
@@ -347,6 +348,8 @@ def test_built_of_a_translators_items(tmp_path: Path) -> None:
     assert (hit.id, hit.label) == ("b/1", "l") and "z" in built
     with pytest.raises(DataError, match="an index is built of items, and there are none"):
         Index.build(translator, {"a": []})
+    with pytest.raises(UnknownNameError, match="no items of 'c' here, of a"):
+        Index.build(translator, {"a": those}, labels={"c": ["k"]})
     # A fingerprint outlives save and load, and tells weights and settings apart.
     translator.save(tmp_path)
     registry = Registry()

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,8 +16,10 @@ from torch import Tensor
 from transmodal.cookbook.papers.cm_gans.baselines import Embed, Learned
 from transmodal.cookbook.papers.cm_gans.sets import Set
 from transmodal.core.atomic import write_atomically
-from transmodal.core.evaluation.retrieval import Interval, evaluate_retrieval, interval
+from transmodal.core.evaluation import retrieval
+from transmodal.core.evaluation.retrieval import Interval, evaluate_retrieval
 
+T = TypeVar("T")
 Precisions = dict[str, NDArray[Any]]  # direction -> average precision of each query
 
 FORMS = ("plain", "centred", "standardised")
@@ -64,10 +66,14 @@ def chance(truth: Mapping[str, Tensor]) -> dict[str, float]:
     return {way: direction.chance for way, direction in made.items()}
 
 
+def between(found: Mapping[str, T]) -> dict[str, T]:
+    """The bi-modal directions only."""
+    return {way: value for way, value in found.items() if not way.endswith("all")}
+
+
 def bimodal(found: Mapping[str, Any]) -> float:
     """The average of both bi-modal directions."""
-    both = [float(np.mean(v)) for way, v in found.items() if not way.endswith("all")]
-    return sum(both) / len(both)
+    return float(np.mean([np.mean(v) for v in between(found).values()]))
 
 
 def save(path: Path, found: Precisions) -> None:
@@ -85,10 +91,5 @@ def read(path: Path) -> Precisions:
 
 
 def difference(ours: Precisions, other: Precisions) -> Interval:
-    """By how much the average bi-modal MAP is ahead, with its interval over paired queries.
-
-    Both directions weigh alike, whichever has more queries.
-    """
-    gaps = [ours[way] - other[way] for way in ours if not way.endswith("all")]
-    total = sum(len(gap) for gap in gaps)
-    return interval(np.concatenate([gap * total / (len(gaps) * len(gap)) for gap in gaps]))
+    """By how much the average bi-modal MAP is ahead, with its interval over paired queries."""
+    return retrieval.difference(between(ours), between(other))

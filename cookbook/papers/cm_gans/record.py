@@ -26,18 +26,25 @@ class Recorder:
 
     def __init__(self, run: Run, folder: Path, seeds: list[int]) -> None:
         self.run, self.path, self.seeds = run, folder / "results.json", seeds
+        self._chance: dict[str, dict[str, float]] = {}
 
     def read(self, name: str, row: str) -> Values:
         """What was measured of a row, as far as it is there."""
         paths = {seed: self.run.path(name, row, seed) for seed in self.seeds}
         return {seed: measure.read(p) for seed, p in paths.items() if p.is_file()}
 
+    def chance(self, name: str) -> dict[str, float]:
+        """What a random order reaches on a set, by direction."""
+        if name not in self._chance:
+            self._chance[name] = measure.chance(self.run.set(name).truth)
+        return self._chance[name]
+
     def put(self, name: str, row: str, title: str, verb: str) -> Values:
         """A figure for each direction, and for the average of both bi-modal ones."""
         found = self.read(name, row)
         if not found:
             return found
-        chance = measure.chance(self.run.set(name).truth)
+        chance = self.chance(name)
         first = next(iter(found.values()))
         command = f"{COMMAND} {verb} record --data {name}"
         for way, each in first.items():
@@ -50,7 +57,7 @@ class Recorder:
             self.path,
             f"{title}/average",
             {seed: measure.bimodal(v) for seed, v in found.items()},
-            n=sum(len(v) for k, v in first.items() if not k.endswith("all")),
+            n=_queries(first),
             chance=measure.bimodal(chance),
             command=command,
         )
@@ -59,12 +66,16 @@ class Recorder:
     def gap(self, title: str, ours: Values, other: Values, command: str) -> None:
         """By how much the average bi-modal MAP differs, with its 95 % interval."""
         found = measure.difference(_mean(ours), _mean(other))
-        n = sum(len(v) for k, v in _mean(ours).items() if not k.endswith("all"))
+        n = _queries(_mean(ours))
         for ending, value in (("", found.mean), ("/low", found.low), ("/high", found.high)):
             record_result(
                 self.path, f"{title}{ending}", {self.seeds[0]: value}, n=n, chance=0.0,
                 command=command,
             )  # fmt: skip
+
+
+def _queries(found: measure.Precisions) -> int:
+    return sum(map(len, measure.between(found).values()))
 
 
 def _mean(values: Values) -> measure.Precisions:

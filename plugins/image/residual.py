@@ -68,10 +68,10 @@ class ResidualGenerator(nn.Module):
         self.outer = stack(c, blocks - within)
         self.down = Down(c, inner, (2, 2), 0.2, 3)
         self.inner = stack(inner, 2 * within)
-        self.up = Up(inner, c, (2, 2), self.size, False)
+        self.up = Up(inner, c, (2, 2), self.size, True)
         self.last = stack(c, blocks - within)
         self.ups = nn.ModuleList(
-            Up(plan.features[i + 1], plan.features[i], plan.strides[i], plan.sizes[i], False)
+            Up(plan.features[i + 1], plan.features[i], plan.strides[i], plan.sizes[i], True)
             for i in range(len(plan.strides) - 1, -1, -1)
         )
         he(self)

@@ -40,7 +40,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "rotated": {
         "latent": 32,
         "asynchrony": "contrast",
-        "steps": 4000,
+        "steps": 10_000,
         "sync_steps": 1000,
         "sync_rate": 7e-4,
         "sync_augment": False,
@@ -76,7 +76,7 @@ CONCEPTS: tuple[Mapping[str, Any], float] = (
     {"name": "adam", "restarts": 10, "steps": 15, "prior": 5.0},
     16.0,
 )
-NEAREST: tuple[Mapping[str, Any], float] = ({"name": "adam", "restarts": 3, "steps": 100}, 4.0)
+NEAREST: tuple[Mapping[str, Any], float] = ({"name": "adam", "restarts": 6, "steps": 150}, 4.0)
 QUICK: Mapping[str, Any] = {
     "steps": 200, "sync_steps": 300, "sync_rate": 1e-3, "sync_augment": False, "batch": 32,
     "inverse_steps": 10, "ema": 0.97,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ...core.config import check_number
+from ...core.config import check_choice, check_number
 from ...core.errors import DataError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
@@ -63,6 +63,7 @@ class Speech(Modality):
             without convolutions (``core.subnets.Critic``).
         reduction: frames the generator makes in a step, 1 to 16; 0 for the form over the window,
             which ``hidden`` and ``critic`` are for.
+        stride: with ``reduction``, frames to a token of the prenet: 1, 2 or 4.
         dropped: with ``reduction``, share of the frames it is told in training that are silenced.
 
     Raises:
@@ -87,6 +88,7 @@ class Speech(Modality):
         hidden: int = 512,
         critic: int = 32,
         reduction: int = 0,
+        stride: int = 2,
         dropped: float = 0.2,
     ) -> None:
         check_number("speech", "sample_rate", sample_rate, 4000, 48000, integer=True)
@@ -99,6 +101,7 @@ class Speech(Modality):
         check_number("speech", "hidden", hidden, 0, 4096, integer=True)
         check_number("speech", "critic", critic, 0, 512, integer=True)
         check_number("speech", "reduction", reduction, 0, 16, integer=True)
+        check_choice("speech", "stride", stride, (1, 2, 4))
         check_number("speech", "dropped", dropped, 0, 0.9)
         self.sample_rate = sample_rate
         self.seconds = seconds
@@ -110,7 +113,7 @@ class Speech(Modality):
         self.augmentation = augmentation
         self.std = std
         self.hidden, self.critic = hidden, critic
-        self.reduction, self.dropped = reduction, dropped
+        self.reduction, self.stride, self.dropped = reduction, stride, dropped
         self.mel = Mel(sample_rate, n_fft, hop, mels)
 
     @property
@@ -219,9 +222,9 @@ class Speech(Modality):
 
     # -- subnets ------------------------------------------------------------
     def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:
-        """``Signal`` -> ``Code``: one token, or one for every four (``reduction``: two) frames."""
+        """``Signal`` -> ``Code``: one token, or one for every ``stride`` frames (without ``reduction``, four)."""
         if self.reduction:
-            return SequencePrenet(self.mels, width, pooled)
+            return SequencePrenet(self.mels, width, pooled, self.stride)
         return SpeechPrenet((self.frames, self.mels), width, pooled)
 
     def generator(self, width: int, *, condition: int = 0) -> nn.Module:

@@ -4,7 +4,7 @@ Every number depends on an item's own frames alone: what lies past an item's end
 silence before each convolution, and the recurrent units do not enter it. So an item's output
 does not depend on how far its batch was padded.
 
-Shapes: b batch, t frames, f mel bins, n = ceil(t / STRIDE) tokens, d width of a code.
+Shapes: b batch, t frames, f mel bins, n = ceil(t / stride) tokens, d width of a code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from ...core.sequences.taught import Taught
 from ...core.signal import Signal
 from ...core.subnets import Logit, check_condition, he
 
-STRIDE = 2  # frames to a token
 CHANNELS = 32  # of the prenet's maps
 JUDGED = (32, 64, 128)  # channels of the discriminator's maps
 OVER = 2  # steps taught past an item's end, where it has stopped
@@ -40,7 +39,7 @@ def frames(signal: Signal, mels: int) -> Signal:
         )
     if lengths is None:
         lengths = torch.full((len(values),), values.shape[1], device=values.device)
-    cut = Signal(values[:, : int(lengths.max())], lengths)
+    cut = Signal(values, lengths).trimmed()
     return Signal(cut.values * cut.mask()[..., None].to(values.dtype), lengths)
 
 
@@ -85,7 +84,7 @@ class Maps(nn.Module):
 
 
 class SequencePrenet(nn.Module):
-    """``Signal`` -> ``Code``: a token for every ``STRIDE`` frames, or their mean as the only one.
+    """``Signal`` -> ``Code``: a token for every ``stride`` frames, or their mean as the only one.
 
     Two convolutions of 32 channels (M3D-GAN, section 4); then, that a token may know its
     neighbourhood as a text's do, what a CBHG ends in: a GRU in either direction. A token is real
@@ -95,12 +94,14 @@ class SequencePrenet(nn.Module):
         mels: f.
         width: d of the code.
         pooled: whether to make one token.
+        stride: frames to a token, 1, 2 or 4.
     """
 
-    def __init__(self, mels: int, width: int, pooled: bool) -> None:
+    def __init__(self, mels: int, width: int, pooled: bool, stride: int) -> None:
         super().__init__()
         self.pooled = pooled
-        self.maps = Maps((CHANNELS, CHANNELS), ((STRIDE, 2), (1, 2)), mels, 0.0)
+        strides = ((min(2, stride), 2), (stride // min(2, stride), 2))
+        self.maps = Maps((CHANNELS, CHANNELS), strides, mels, 0.0)
         self.enter = nn.Linear(self.maps.features, width)
         self.ahead = GRU(width, width)
         self.back = GRU(width, width, backward=True)

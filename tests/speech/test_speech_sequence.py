@@ -131,9 +131,18 @@ def test_clips_of_every_length_have_an_answer() -> None:
     assert len(modality.split(made)) == 2
 
 
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_a_token_for_every_few_frames(stride: int) -> None:
+    code = speech(stride=stride).prenet(WIDTH)(Signal(torch.rand(2, 9, MELS), torch.tensor([9, 4])))
+    assert code.mask is not None
+    assert code.mask.sum(1).tolist() == [-(-9 // stride), -(-4 // stride)]
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(SettingError, match="reduction"):
         Speech(reduction=17)
+    with pytest.raises(SettingError, match="stride"):
+        Speech(stride=3)
     with pytest.raises(SettingError, match="dropped"):
         Speech(dropped=1.0)
     with pytest.raises(DataError, match="f = 8 mel bins"):

@@ -93,8 +93,10 @@ def spelt(work: Work, seed: int) -> Speller:
     return work.keep(f"speller-{seed}", net, train)
 
 
-def measure(work: Work, seed: int) -> dict[str, float]:
+def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     """Errors on held-out sentences of espeak's voices, and on prompts of an unseen speaker."""
+
+    which = {"test": "test", "choices": "validation"}[part]
 
     def begun() -> Translator:
         ours = translator(work.quick)
@@ -107,7 +109,7 @@ def measure(work: Work, seed: int) -> dict[str, float]:
         ours = trained(
             work, "speech_text", seed, begun, lambda: records(corpus(work, "train", SENTENCES))
         )
-        real = corpus(work, "test", TESTED)
+        real = corpus(work, which, TESTED)
         found = {"n": float(len(real)), "seed": float(seed)}
         speller = spelt(work, seed)
         found |= errors(ours.translate(real.waves, *ENDS), real, ours)
@@ -115,12 +117,12 @@ def measure(work: Work, seed: int) -> dict[str, float]:
         with torch.no_grad():
             said = ours.domains["text"].split(speller.spelling.best(speller.prenet(speech)))
         found |= {f"spelling/{key}": value for key, value in errors(said, real, ours).items()}
-        stranger = prompts("test", RATE, SPECTRUM["seconds"])
+        stranger = prompts(which, RATE, SPECTRUM["seconds"])
         found["unseen/n"] = float(len(stranger))
         unseen = errors(ours.translate(stranger.waves, *ENDS), stranger, ours)
         return found | {f"unseen/{key}": value for key, value in unseen.items()}
 
-    return remember(work.folder / "values" / f"speech_text-{seed}.json", values)
+    return remember(work.folder / "values" / f"speech_text-{part}-{seed}.json", values)
 
 
 def errors(said: Sequence[str], real: Spoken, ours: Translator) -> dict[str, float]:

@@ -27,7 +27,7 @@ ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
 RATE = 16000
 SPECTRUM: dict[str, Any] = {
     "sample_rate": RATE,
-    "seconds": 3.2,
+    "seconds": 2.6,
     "n_fft": 1024,
     "hop": 256,
     "mels": 80,
@@ -49,9 +49,9 @@ def modalities(quick: bool) -> dict[str, Modality]:
     """Letters, and log-mels of 16 ms made five at a time."""
     registry = Registry.load()
     text = registry.modality("text")(
-        unit="character", alphabet=ALPHABET, longest=40, bank=4 if quick else 8
+        unit="character", alphabet=ALPHABET, longest=30, bank=4 if quick else 8
     )
-    speech = registry.modality("speech")(**SPECTRUM, reduction=5, augmentation=0.0)
+    speech = registry.modality("speech")(**SPECTRUM, reduction=5, stride=4, augmentation=0.0)
     return {"text": text, "speech": speech}
 
 
@@ -127,7 +127,7 @@ def style_judge(work: Work) -> Judge:
     return work.keep("judge-styles", Judge(modality, len(STYLES)), train)
 
 
-def measure(work: Work, seed: int) -> dict[str, float]:
+def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     """Word errors by whisper and styles by the judge, of held-out sentences.
 
     A test sentence is said in the style of its own recording (``wer``) and of another style
@@ -135,7 +135,7 @@ def measure(work: Work, seed: int) -> dict[str, float]:
     recording, ``wer_copy`` of that recording through the log-mel and back. Every test sentence
     is said in every style for ``style``.
     """
-    real = corpus(work, "test", TESTED)
+    real = corpus(work, {"test": "test", "choices": "validation"}[part], TESTED)
     count = len(real) // len(STYLES)
     n = len(STYLES)
 
@@ -169,7 +169,7 @@ def measure(work: Work, seed: int) -> dict[str, float]:
         found["wer_swapped"] = wer([everything.waves[i] for i in swapped])
         return found
 
-    return remember(work.folder / "values" / f"text_speech-{seed}.json", values)
+    return remember(work.folder / "values" / f"text_speech-{part}-{seed}.json", values)
 
 
 def said_in_all(ours: Translator, real: Spoken, count: int) -> Said:

@@ -97,7 +97,8 @@ def part(text: str) -> str:
 
 
 def sentences(which: str, count: int) -> list[str]:
-    """The first ``count`` English sentences of tatoeba of three to eight words in a part.
+    """The first ``count`` English sentences of tatoeba in a part: three words or more, 28 characters
+    at most.
 
     Raises:
         DataError: the data are not there, or hold fewer.
@@ -108,7 +109,7 @@ def sentences(which: str, count: int) -> list[str]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         said = {line.split("\t")[0] for line in file}
     fit = {letters(text) for text in said if SENTENCE.fullmatch(text)}
-    found = [t for t in fit if 3 <= len(t.split()) <= 8 and len(t) <= 36 and part(t) == which]
+    found = [t for t in fit if 3 <= len(t.split()) <= 8 and len(t) <= 28 and part(t) == which]
     if len(found) < count:
         raise DataError(f"{path} has {len(found)} sentences for {which}, not {count}")
     # the order of their sums is the same everywhere and says nothing

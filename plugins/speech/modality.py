@@ -222,7 +222,10 @@ class Speech(Modality):
 
     # -- subnets ------------------------------------------------------------
     def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:
-        """``Signal`` -> ``Code``: one token, or one for every ``stride`` frames (without ``reduction``, four)."""
+        """``Signal`` -> ``Code``: one token, or one for every few frames.
+
+        Four, or with ``reduction`` the ``stride``.
+        """
         if self.reduction:
             return SequencePrenet(self.mels, width, pooled, self.stride)
         return SpeechPrenet((self.frames, self.mels), width, pooled)

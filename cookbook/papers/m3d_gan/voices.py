@@ -97,8 +97,9 @@ def part(text: str) -> str:
 
 
 def sentences(which: str, count: int) -> list[str]:
-    """The first ``count`` English sentences of tatoeba in a part: three words or more, 28 characters
-    at most.
+    """The first ``count`` short English sentences of tatoeba in a part.
+
+    They have three words or more and 28 characters at most.
 
     Raises:
         DataError: the data are not there, or hold fewer.

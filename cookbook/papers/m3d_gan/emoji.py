@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d, pad
 
 from transmodal.cookbook.papers.cm_gans.sets import STYLES, cells, emoji_table, parts, stem
 from transmodal.core.signal import Signal
+from transmodal.core.table import Table
 
 SIZE = 64
 LATIN = ("en", "fr", "de", "es")
 TESTED = 200  # concepts
+FARTHEST = 3  # pixels a training picture is moved
+VARIANTS = 4  # moves of a training pair
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,72 @@ def load(validate: bool = False) -> tuple[Concepts, Concepts]:
     return everything.take(train), everything.take(kept)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """One side of pairs of pictures as a column of a table.
+
+    Both sides are mirrored and moved alike, by what stands in ``moves``; so a row is the same
+    whenever it is taken, and training resumes as it would have gone on.
+
+    Args:
+        pictures: ``[n 5 3 64 64]`` uint8.
+        concepts, labels: ``[m]`` which picture a row shows: of which concept, in which style.
+        moves: ``[m 3]`` whether it is mirrored (0, 1), and the pixels it is moved down and right.
+        outlined: whether it shows the edges only.
+    """
+
+    pictures: Tensor
+    concepts: Tensor
+    labels: Tensor
+    moves: Tensor
+    outlined: bool = False
+
+    @property
+    def rows(self) -> Tensor:
+        return torch.arange(len(self))
+
+    def __len__(self) -> int:
+        return len(self.concepts)
+
+    def take(self, index: Tensor) -> Signal:
+        chosen = self.pictures[self.concepts[index], self.labels[index]].float() / 255
+        wide = pad(chosen, [FARTHEST] * 4, value=1.0)
+        moved = []
+        for picture, (mirrored, down, right) in zip(wide, self.moves[index].tolist(), strict=True):
+            top, left = FARTHEST - down, FARTHEST - right
+            cut = picture[:, top : top + SIZE, left : left + SIZE]
+            moved.append(cut.flip(-1) if mirrored else cut)
+        signal = Signal(torch.stack(moved))
+        return edges(signal) if self.outlined else signal
+
+
+def pairs(concepts: Concepts, source: str, target: str, outlined: bool = False) -> Table:
+    """Training pairs of pictures of the same concept, the second in a style of its own.
+
+    Half of them begin in the first style, noto; the others are all ordered pairs of two styles.
+    Each has ``VARIANTS`` rows of differing moves. The label of a row is its style.
+
+    Args:
+        concepts: of the training part.
+        source, target: names of the domains.
+        outlined: whether the source shows edges only.
+    """
+    count = len(STYLES)
+    others = [(a, b) for a in range(1, count) for b in range(count) if a != b]
+    first = [(0, b) for b in range(1, count)]
+    both = torch.tensor(first * (len(others) // len(first)) + others)
+    n, generator = len(concepts), torch.Generator().manual_seed(3)
+    which = torch.arange(n).repeat_interleave(len(both) * VARIANTS)
+    styles = both.repeat(n * VARIANTS, 1)
+    moves = torch.randint(-FARTHEST, FARTHEST + 1, (len(which), 3), generator=generator)
+    moves[:, 0] = torch.randint(2, (len(which),), generator=generator)
+
+    def column(side: int, outlined: bool) -> Drawn:
+        return Drawn(concepts.pictures, which, styles[:, side], moves, outlined)
+
+    return Table({source: column(0, outlined), target: column(1, False)}, STYLES)
+
+
 def edges(signal: Signal) -> Signal:
     """Drawings of pictures ``[b c h w]``: dark lines where colours change, ``[b 1 h w]``.
 
@@ -103,7 +173,7 @@ def edges(signal: Signal) -> Signal:
     b, c, h, w = values.shape
     across = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]) / 4
     kernel = torch.stack([across, across.T])[:, None].to(values)
-    flat = torch.nn.functional.pad(values, (1, 1, 1, 1), mode="replicate").view(b * c, 1, h + 2, -1)
-    slope = torch.nn.functional.conv2d(flat, kernel).square().sum(1).sqrt()
+    flat = pad(values, (1, 1, 1, 1), mode="replicate").view(b * c, 1, h + 2, -1)
+    slope = conv2d(flat, kernel).square().sum(1).sqrt()
     strongest = slope.view(b, c, h, w).amax(1, keepdim=True)
     return Signal(1 - (2 * strongest).clamp(max=1))

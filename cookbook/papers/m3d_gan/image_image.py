@@ -1,0 +1,227 @@
+"""Image to image: an emoji of one artist redrawn in the style of a reference, by any of four.
+
+One model for all target styles, which it is told by a reference alone: the picture of another
+concept. Beside it pix2pix, which is told the style, and the picture as it is (pixel copy). The
+same from drawings of edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from transmodal.cookbook.papers.cm_gans.sets import STYLES
+from transmodal.cookbook.papers.latent_transfer.models import Work, remember
+from transmodal.cookbook.papers.m3d_gan.emoji import SIZE, Concepts, edges, load, pairs
+from transmodal.cookbook.papers.m3d_gan.emoji_judges import Judges, judges, known
+from transmodal.cookbook.papers.m3d_gan.pix2pix import Pix2Pix
+from transmodal.cookbook.papers.m3d_gan.training import trained
+from transmodal.core.bridges.universal_attention import UniversalAttention
+from transmodal.core.code import Code
+from transmodal.core.seeds import derived_seed, seeded
+from transmodal.core.signal import Signal
+from transmodal.core.table import Table
+from transmodal.core.translator import Translator
+from transmodal.registry import Registry
+
+SOURCES = ("emoji", "edges")
+TARGET = "styled"
+WANTED = STYLES[1:]  # noto's pictures are the sources
+STEPS = 4000
+SETTINGS: Mapping[str, Any] = {
+    "reference": "label", "width": 64, "latent": 8, "style_width": 64, "batch": 16,
+    "rate": 1.5e-3, "adversarial": 0.1, "conditional": False,
+}  # fmt: skip
+ABLATIONS: Mapping[str, Mapping[str, Any]] = {
+    "cvae_gan": {"tokens": 0, "latent_regression": 0.0, "distance": 0.0},
+    "vae_gan": {"latent_regression": 0.0, "distance": 0.0},
+    "vae_gan+lat": {"distance": 0.0},
+    "all_without_attention": {"tokens": 0},
+    "all": {},
+}
+SHORT = 1500  # steps of each row of Table 3
+INPUTS, DRAWS = 100, 8  # for diversity
+
+
+def translator(source: str, steps: int, changes: Mapping[str, Any]) -> Translator:
+    """The model, untrained."""
+    image = Registry.load().modality("image")
+    own: dict[str, Any] = {"size": SIZE, "likelihood": "laplace", "augmentation": 0}
+    styled = image(channels=3, grid=16, residual=6, patches=29, **own)
+    drawn = image(channels=1, grid=16, residual=6, **own) if source == "edges" else styled
+    bridge = Registry.load().bridge("universal-attention")
+    return Translator(
+        {source: drawn, TARGET: styled},
+        bridge(tasks=[(source, TARGET)], **{**SETTINGS, "steps": steps, **changes}),
+    )
+
+
+def records(train: Concepts, source: str) -> Table:
+    """Training pairs."""
+    return pairs(train, source, TARGET, outlined=source == "edges")
+
+
+def baseline(work: Work, tag: str, train: Concepts, source: str, steps: int, seed: int) -> Pix2Pix:
+    """pix2pix, as many steps and pairs at the same rates."""
+    torch.manual_seed(derived_seed(tag, seed))
+    net = Pix2Pix(1 if source == "edges" else 3, len(STYLES))
+
+    def learn(net: Pix2Pix) -> None:
+        rate, batch = SETTINGS["rate"], SETTINGS["batch"]
+        stage = net.stage(source, TARGET, steps, batch, rate, 3e-4)
+        work.train(f"{tag}-{seed}", net, [stage], records(train, source))
+
+    return work.keep(f"{tag}-{seed}", net, learn)
+
+
+def sources(concepts: Concepts, source: str) -> Signal:
+    """Noto's pictures, or their edges."""
+    pictures = concepts.of(STYLES[0])
+    return edges(pictures) if source == "edges" else pictures
+
+
+@torch.no_grad()
+def redrawn(model: Translator, source: str, pictures: Signal, styles: Code) -> Tensor:
+    """Pictures ``[n 3 64 64]`` of n sources, each in its own style."""
+    bridge = model.bridge
+    made = []
+    for i in range(0, len(pictures), 50):
+        code = bridge.encode(pictures[i : i + 50], source)
+        style = Code(styles.tokens[i : i + 50])
+        made.append(bridge.decode(code, TARGET, style).values)  # type: ignore[call-arg]
+    return torch.cat(made)
+
+
+@torch.no_grad()
+def styles_of(model: Translator, train: Concepts, styles: Tensor, seed: int) -> Code:
+    """The style of a reference for each of ``styles`` ``[n]``: any training concept's picture."""
+    bridge = model.bridge
+    assert isinstance(bridge, UniversalAttention)
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.randint(len(train), (len(styles),), generator=generator)
+    tokens = [
+        bridge.style(Signal(train.pictures[c, s].float() / 255), TARGET).tokens
+        for c, s in zip(chosen.split(50), styles.split(50), strict=True)
+    ]
+    return Code(torch.cat(tokens))
+
+
+def figures(
+    model: Translator, source: str, train: Concepts, test: Concepts, judge: Judges
+) -> dict[str, float]:
+    """Realism and identity by reference, mean over styles; diversity over z and references."""
+    pictures = sources(test, source)
+    found: dict[str, float] = {}
+    for k, style in enumerate(WANTED, 1):
+        wanted = torch.full((len(test),), k)
+        made = redrawn(model, source, pictures, styles_of(model, train, wanted, 100 + k))
+        found[f"realism/{style}"] = judge.realism(made, style)
+        found[f"identity/{style}"] = judge.identity(made, style)
+    for name in ("realism", "identity"):
+        found[name] = sum(found[f"{name}/{style}"] for style in WANTED) / len(WANTED)
+    some = torch.linspace(0, len(test) - 1, INPUTS).long().repeat_interleave(DRAWS)
+    bridge = model.bridge
+    assert isinstance(bridge, UniversalAttention)
+    with seeded(1), torch.no_grad():
+        drawn = bridge.style_sample(len(some))
+        wanted = torch.randint(1, len(STYLES), (len(some),))
+    for name, styles in (
+        ("diversity_z", drawn),
+        ("diversity_ref", styles_of(model, train, wanted, 7)),
+    ):
+        made = redrawn(model, source, pictures[some], styles)
+        found[name] = judge.diversity(made.view(INPUTS, DRAWS, *made.shape[1:]))
+    return found
+
+
+def others(net: Pix2Pix, source: str, test: Concepts, judge: Judges) -> dict[str, float]:
+    """What pix2pix and pixel copy reach, and how different real pictures of a concept are."""
+    pictures = sources(test, source).values
+    found: dict[str, float] = {}
+    copies = pictures.expand(-1, 3, -1, -1)
+    for name, make in (("pix2pix", net.make), ("copy", lambda x, k: copies)):
+        for k, style in enumerate(WANTED, 1):
+            made = make(pictures, k)
+            found[f"{name}/realism/{style}"] = judge.realism(made, style)
+            found[f"{name}/identity/{style}"] = judge.identity(made, style)
+        for what in ("realism", "identity"):
+            each = [found[f"{name}/{what}/{style}"] for style in WANTED]
+            found[f"{name}/{what}"] = sum(each) / len(each)
+    some = torch.linspace(0, len(test) - 1, INPUTS).long()
+    real = test.pictures[some, 1:].float() / 255
+    generator = torch.Generator().manual_seed(7)
+    wanted = torch.randint(len(WANTED), (INPUTS, DRAWS), generator=generator)
+    found["real/diversity"] = judge.diversity(real[torch.arange(INPUTS)[:, None], wanted])
+    return found
+
+
+def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
+    """From pictures: the model, pix2pix, pixel copy and the judges, on held-out concepts.
+
+    Args:
+        work: the folder.
+        seed: of weights and order.
+        part: ``"test"``, or ``"choices"`` for held-back training concepts, for making choices.
+    """
+    return compared(work, seed, part, "emoji")
+
+
+def drawings(work: Work, seed: int, part: str = "test") -> dict[str, float]:
+    """``measure`` from drawings of edges."""
+    return compared(work, seed, part, "edges")
+
+
+def compared(work: Work, seed: int, part: str, source: str) -> dict[str, float]:
+    """What ``measure`` says, from a source."""
+    tag = tagged(f"image_image-{source}", part)
+    steps = work.steps(STEPS)
+
+    def values() -> dict[str, float]:
+        train, test = load(validate=part == "choices")
+        model = trained(
+            work, tag, seed, lambda: translator(source, steps, {}), lambda: records(train, source)
+        )
+        net = baseline(work, f"pix2pix-{tag}", train, source, steps, seed)
+        judge = judges(work, train, test)
+        found = {"n": float(len(test)), **figures(model, source, train, test, judge)}
+        found |= {f"judge/{key}": value for key, value in known(judge, test).items()}
+        found |= others(net, source, test, judge)
+        found["parameters"] = float(translating(model))
+        found["pix2pix/parameters"] = float(sum(p.numel() for p in net.net.parameters()))
+        return found
+
+    return remember(work.folder / "values" / f"{tag}-{seed}.json", values)
+
+
+def ablations(work: Work, seed: int, part: str = "test") -> dict[str, float]:
+    """Table 3: the model without some of its parts, all rows of one length."""
+    found: dict[str, float] = {}
+    for name, changes in ABLATIONS.items():
+        tag = tagged(f"ablation-{name}", part)
+
+        def values(tag: str = tag, changes: Mapping[str, Any] = changes) -> dict[str, float]:
+            train, test = load(validate=part == "choices")
+            make = partial(translator, "emoji", work.steps(SHORT), changes)
+            model = trained(work, tag, seed, make, lambda: records(train, "emoji"))
+            return figures(model, "emoji", train, test, judges(work, train, test))
+
+        row = remember(work.folder / "values" / f"{tag}-{seed}.json", values)
+        found |= {f"{name}/{key}": value for key, value in row.items() if "/" not in key}
+    return found
+
+
+def tagged(name: str, part: str) -> str:
+    """The name of what was trained for a part."""
+    return name if part == "test" else f"{name}-{part}"
+
+
+def translating(model: Translator) -> int:
+    """Parameters of everything but the critics."""
+    bridge = model.bridge
+    assert isinstance(bridge, UniversalAttention)
+    critics = 0 if bridge.branches is None else sum(p.numel() for p in bridge.branches.parameters())
+    return sum(p.numel() for p in bridge.parameters()) - critics

@@ -2,8 +2,11 @@
 
     python -m transmodal.cookbook.papers.m3d_gan text_text record --quick
 
-Translators and values are kept in the folder given by ``--out``: a run that was stopped goes on
-where it was. ``record`` writes results.json from them.
+text_text is English to French; names are names to emoji and emoji to names, one model;
+image_image is emoji in the style of a reference, drawings the same from edges, ablations the rows
+of Table 3; text_speech and speech_text are of espeak's voices. Translators and values are kept in
+the folder given by ``--out``: a run that was stopped goes on where it was. ``record`` writes
+results.json from them.
 """
 
 from __future__ import annotations
@@ -14,9 +17,24 @@ import click
 import torch
 
 from transmodal.cookbook.papers.latent_transfer.models import Work
-from transmodal.cookbook.papers.m3d_gan import text_text
+from transmodal.cookbook.papers.m3d_gan import (
+    image_image,
+    names,
+    speech_text,
+    text_speech,
+    text_text,
+)
+from transmodal.cookbook.papers.m3d_gan.record import record
 
-TASKS = {"text_text": text_text.measure}
+TASKS = {
+    "text_text": text_text.measure,
+    "names": names.measure,
+    "image_image": image_image.measure,
+    "drawings": image_image.drawings,
+    "ablations": image_image.ablations,
+    "text_speech": text_speech.measure,
+    "speech_text": speech_text.measure,
+}
 RESULTS = Path(__file__).parent / "results.json"
 
 
@@ -26,7 +44,7 @@ RESULTS = Path(__file__).parent / "results.json"
 @click.option("--out", default="m3d-gan-work", type=click.Path(path_type=Path),
               show_default=True, help="Folder of translators and measured values.")  # fmt: skip
 @click.option("--part", default="test", type=click.Choice(["test", "choices"]),
-              show_default=True, help="Held-out items to measure on; choices are made on theirs.")  # fmt: skip
+              show_default=True, help="Which held-out items to measure on.")  # fmt: skip
 @click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
 @click.option("--quick/--full", default=False, help="A minute's training, or the README's.")
 def main(
@@ -37,8 +55,13 @@ def main(
         torch.set_num_threads(threads)
     # never beside, and never mistaken for, the figures to record
     work = Work(out / "quick" if quick else out, quick=quick)
+    chosen = [int(seed) for seed in seeds.split(",")]
     for name in what:
-        for seed in map(int, seeds.split(",")):
+        if name == "record":
+            written = record(work.folder, work.folder / RESULTS.name if quick else RESULTS, chosen)
+            click.echo(f"recorded {', '.join(written) or 'nothing; measure something first'}")
+            continue
+        for seed in chosen:
             values = TASKS[name](work, seed, part)
             click.echo(f"{name} {seed}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
 

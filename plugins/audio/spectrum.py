@@ -15,6 +15,9 @@ from ...core.signal import Signal
 from ...core.sound.mel import DECIBELS, Mel
 from ...core.sound.phase import invert
 from ...core.sound.picture import spectrogram_picture
+from .metrics import stft_distance
+
+HEARD = 16  # items whose waveforms ``stft`` compares; finding phases takes its time
 
 
 class Spectrum:
@@ -69,8 +72,16 @@ class Spectrum:
         return self.mel.compress(power * 10 ** (decibels[:, None, None, None] / 10)) * inside
 
     def metrics(self) -> Mapping[str, Metric]:
-        """``log_mel_db`` and ``spectral_convergence``."""
-        return {"log_mel_db": self._distance, "spectral_convergence": self._convergence}
+        """``log_mel_db``, ``spectral_convergence``, and ``stft`` of the first items' waveforms."""
+        return {
+            "log_mel_db": self._distance,
+            "spectral_convergence": self._convergence,
+            "stft": self._stft,
+        }
+
+    def _stft(self, made: Signal, real: Signal) -> float:
+        """``stft_distance`` of what both sound like, phases found by the same algorithm."""
+        return stft_distance(*(self.waves(x.values[:HEARD]) for x in (made, real)))
 
     def _distance(self, made: Signal, real: Signal) -> float:
         """Mean absolute difference of a mel bin, in decibels."""

@@ -230,6 +230,8 @@ def test_metrics_against_known_differences() -> None:
     metrics = MEL.metrics()
     assert metrics["log_mel_db"](louder, mel) == pytest.approx(20 * math.log10(2), rel=1e-4)
     assert metrics["spectral_convergence"](louder, mel) == pytest.approx(1, abs=0.01)
+    # twice the amplitudes: |A - B| / |B| is 1, and the logarithms are ln 2 apart where loud
+    assert 0.9 < metrics["stft"](louder, mel) <= 1.01 + math.log(2)
     for audio, signal in ((RASTER, real), (MEL, mel)):
         assert all(metric(signal, signal) == 0 for metric in audio.metrics().values())
 

@@ -136,3 +136,21 @@ def test_the_stft_distance_against_scipys() -> None:
     assert stft_distance(made, real) == pytest.approx(np.mean(wanted), rel=1e-4)
     assert stft_distance(real, real) == 0
     assert stft_distance(-real, real) == pytest.approx(0, abs=1e-6)  # hears no polarity
+
+
+def test_windows_grow_no_longer_than_those_of_speech() -> None:
+    torch.manual_seed(0)
+    real = torch.randn(1, 20000)
+    made = real.clone()
+    made[:, :9000] = 0
+    lengths: list[int] = []
+
+    def counted(x: torch.Tensor, length: int, *rest: object, **named: object) -> torch.Tensor:
+        lengths.append(length)
+        return stft(x, length, *rest, **named)  # type: ignore[arg-type]
+
+    stft = torch.stft
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "stft", counted)
+        assert stft_distance(made, real) > 0.3
+    assert sorted(set(lengths)) == [512, 1024, 2048]

@@ -55,9 +55,7 @@ def records(concepts: Concepts) -> Records:
 def translator(concepts: Concepts, quick: bool) -> Translator:
     """The translator, untrained."""
     registry = Registry.load()
-    text = registry.modality("text").learned(  # type: ignore[attr-defined]
-        words(concepts), unit="character", size=80, **TEXT
-    )
+    text = registry.modality("text").learned(words(concepts), unit="character", size=80, **TEXT)
     picture = registry.modality("image")(size=SIZE, channels=3, likelihood="laplace", flip=True)
     bridge = registry.bridge("universal-attention")(
         tasks=[(WORDS, PICTURE), (PICTURE, NAME)],
@@ -144,7 +142,7 @@ def likeliest(ours: Translator, test: Concepts) -> Tensor:
     nats = []
     for i in range(len(test)):
         one = Code(code.tokens[i : i + 1].expand(len(test), -1, -1))
-        nats.append(text.reconstruction(generator.teach(one, names), names))
+        nats.append(text.reconstruction(teach(generator, one, None, names), names))
     scores = torch.stack(nats)
     return (scores - scores.mean(0)).argmin(1)
 

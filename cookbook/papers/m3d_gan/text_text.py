@@ -17,6 +17,7 @@ from transmodal.core.records import Records
 from transmodal.core.seeds import derived_seed
 from transmodal.core.stage import Adam, Batches, Draw, Phase, Stage
 from transmodal.core.translator import Translator
+from transmodal.plugins.text.modality import Text
 from transmodal.registry import Registry
 
 ENDS = ("english", "french")
@@ -28,11 +29,10 @@ def modalities(pairs: Pairs, quick: bool) -> dict[str, Modality]:
     """English and French in pieces learned from training sentences."""
     text = Registry.load().modality("text")
     size = 1000 if quick else PIECES
-    settings = {"longest": 60, "beams": 4, "penalty": 1.0, "smoothing": 0.1, "hidden": 128}
-    if not quick:
-        settings |= {"embedding": 256, "hidden": 256}
+    settings = {"longest": 60, "beams": 4, "penalty": 1.0, "smoothing": 0.1}
+    settings |= {"embedding": 128 if quick else 256, "hidden": 128 if quick else 256}
     return {
-        name: text.learned(texts, size=size, **settings)  # type: ignore[attr-defined]
+        name: text.learned(texts, size=size, **settings)
         for name, texts in zip(ENDS, (pairs.english, pairs.french), strict=True)
     }
 
@@ -92,10 +92,8 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
 def baseline(work: Work, seed: int, ours: Translator, train: Pairs) -> Seq2Seq:
     """The plain encoder-decoder on the same units, as many steps and pairs."""
-    read, written = (
-        ours.domains[end].spelling.size
-        for end in ENDS  # type: ignore[attr-defined]
-    )
+    texts = [ours.domains[end] for end in ENDS]
+    read, written = (text.vocabulary for text in texts if isinstance(text, Text))
     torch.manual_seed(derived_seed("seq2seq", seed))
     net = Seq2Seq(read, written, 128 if work.quick else 384)
 

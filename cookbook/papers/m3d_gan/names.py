@@ -22,6 +22,7 @@ from transmodal.cookbook.papers.m3d_gan.training import trained
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.code import Code
 from transmodal.core.records import Records
+from transmodal.core.sequences.taught import teach
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry
 

@@ -24,6 +24,7 @@ from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
 from transmodal.plugins.image.modality import Image
 from transmodal.plugins.speech.modality import Speech
+from transmodal.registry import Registry
 from transmodal.registry.contract import check_bridge
 
 from toys import Dots, dots, table
@@ -75,11 +76,25 @@ def test_the_contract_holds_between_pictures_and_sounds() -> None:
     for domain, modality in domains.items():
         with torch.no_grad():
             made[domain] = modality.generator(4)(Code.of(torch.randn(8, 4)))
-    held = {
-        d: type(column)(made[d], column.labels)
-        for d, column in ((d, columns.column(d)) for d in domains)
+    held = {d: Memory(made[d], columns.column(d).labels) for d in domains}
+    check_bridge(quick(batch=4), domains, Table(held, columns.classes), items=2)
+
+
+def test_the_contract_holds_between_texts_pictures_and_speech_of_any_length() -> None:
+    registry = Registry.load()
+    domains = {
+        "text": registry.modality("text")(longest=12, hidden=8, embedding=8, bank=1, critic=8),
+        "picture": Image(size=8),
+        "speech": Speech(seconds=0.3, reduction=2),
     }
-    check_bridge(quick(batch=4), domains, type(columns)(held, columns.classes), items=2)
+    torch.manual_seed(0)
+    waves = [0.5 * torch.sin(0.3 * torch.arange(n)) for n in (1200, 1500, 2000, 2200)]
+    items = {"text": ["hello", "a", "été", "x y"], "picture": list(torch.rand(4, 1, 8, 8)),
+             "speech": waves}  # fmt: skip
+    labels = torch.arange(4) % 2
+    columns = {d: Memory(m.collate(items[d]), labels) for d, m in domains.items()}
+    bridge = quick(batch=4, guide=1.0)
+    check_bridge(bridge, domains, Table(columns, ("0", "1")), items=2)
 
 
 # -- sharing ----------------------------------------------------------------------------------

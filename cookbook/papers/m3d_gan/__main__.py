@@ -6,7 +6,7 @@ text_text is English to French; names are names to emoji and emoji to names, one
 image_image is emoji in the style of a reference, drawings the same from edges, ablations the rows
 of Table 3; text_speech and speech_text are of espeak's voices. Translators and values are kept in
 the folder given by ``--out``: a run that was stopped goes on where it was. ``record`` writes
-results.json from them.
+results.json from them, ``report`` a page that shows and plays what they make.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from transmodal.cookbook.papers.m3d_gan import (
     text_speech,
     text_text,
 )
+from transmodal.cookbook.papers.m3d_gan.page import page
 from transmodal.cookbook.papers.m3d_gan.record import record
 
 TASKS = {
@@ -39,7 +40,7 @@ RESULTS = Path(__file__).parent / "results.json"
 
 
 @click.command(help=__doc__)
-@click.argument("what", nargs=-1, required=True, type=click.Choice([*TASKS, "record"]))
+@click.argument("what", nargs=-1, required=True, type=click.Choice([*TASKS, "report", "record"]))
 @click.option("--seeds", default="0", show_default=True, help="Which seeds to measure.")
 @click.option("--out", default="m3d-gan-work", type=click.Path(path_type=Path),
               show_default=True, help="Folder of translators and measured values.")  # fmt: skip
@@ -60,6 +61,10 @@ def main(
         if name == "record":
             written = record(work.folder, work.folder / RESULTS.name if quick else RESULTS, chosen)
             click.echo(f"recorded {', '.join(written) or 'nothing; measure something first'}")
+            continue
+        if name == "report":
+            pictures = work.folder / "pictures" if quick else Path(__file__).parent / "pictures"
+            click.echo(f"wrote {page(work, chosen[0], pictures)}")
             continue
         for seed in chosen:
             values = TASKS[name](work, seed, part)

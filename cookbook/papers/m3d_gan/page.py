@@ -1,0 +1,173 @@
+"""One page of what the translators in the work folder make of held-out items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from transmodal.cookbook.papers.cm_gans.sets import STYLES
+from transmodal.cookbook.papers.latent_transfer.models import Work
+from transmodal.cookbook.papers.m3d_gan import (
+    emoji,
+    image_image,
+    names,
+    tatoeba,
+    text_speech,
+    text_text,
+)
+from transmodal.cookbook.papers.m3d_gan.voices import STYLES as VOICES
+from transmodal.core.bridges.universal_attention import UniversalAttention
+from transmodal.core.evaluation.pictures import grid, save_picture
+from transmodal.core.evaluation.report import Report
+from transmodal.core.modality import Preview
+from transmodal.core.seeds import seeded
+from transmodal.core.sequences.taught import Taught
+from transmodal.core.signal import Signal
+from transmodal.core.translator import Translator
+from transmodal.registry import Registry
+
+SHOWN, DRAWS = 8, 6  # concepts, draws of the prior
+
+
+def page(work: Work, seed: int, pictures: Path) -> Path:
+    """Write the page, and its grids as files for the README.
+
+    Args:
+        work: the folder; a task whose translator is not there is left out.
+        seed: of the translators.
+        pictures: folder of the grids.
+    """
+    report = Report(
+        "M3D-GAN: six tasks, one architecture",
+        "Held-out items, not chosen: at even distances in the test part.",
+    )
+    sections: list[tuple[str, Callable[[Report, Work, Translator, Path], None]]] = [
+        ("image_image-emoji", styled),
+        ("image_image-edges", styled),
+        ("names", named),
+        ("text_speech", spoken),
+        ("speech_text", heard),
+        ("text_text", translated),
+    ]
+    for tag, section in sections:
+        folder = work.folder / "translators" / f"{tag}-{seed}"
+        if (folder / "config.json").is_file():
+            section(report, work, Translator.load(folder, Registry.load()), pictures)
+    path = work.folder / "report.html"
+    report.write(path)
+    return path
+
+
+def tiles(pictures: Tensor) -> list[Preview]:
+    """Pictures ``[n c h w]``, grey or RGB, as previews."""
+    return [Preview(picture.expand(3, -1, -1).float().clamp(0, 1)) for picture in pictures]
+
+
+def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
+    """Sources redrawn in the style of references, and in drawn styles."""
+    source = next(d for d in ours.domains if d != image_image.TARGET)
+    train, test = emoji.load()
+    some = test.take(torch.linspace(0, len(test) - 1, SHOWN).round().long())
+    given = image_image.sources(some, source)
+    bridge = ours.bridge
+    assert isinstance(bridge, UniversalAttention)
+    columns = [tiles(given.values)]
+    for k, style in enumerate(image_image.WANTED, 1):
+        wanted = torch.full((SHOWN,), k)
+        codes = image_image.styles_of(ours, train, wanted, 100 + k)
+        columns += [tiles(image_image.redrawn(ours, source, given, codes))]
+        columns += [tiles(some.of(style).values)]
+    by_reference = grid([column[i] for i in range(SHOWN) for column in columns], len(columns))
+    with seeded(2), torch.no_grad():
+        drawn = bridge.style_sample(SHOWN * DRAWS)
+    repeated = Signal(given.values.repeat_interleave(DRAWS, 0))
+    made = tiles(image_image.redrawn(ours, source, repeated, drawn))
+    rows = []
+    for i, tile in enumerate(columns[0]):
+        rows += [tile, *made[i * DRAWS : (i + 1) * DRAWS]]
+    sampled = grid(rows, DRAWS + 1)
+    report.section(
+        f"{source} to styled emoji",
+        "First the source. Then, for each of "
+        f"{', '.join(image_image.WANTED)}: what was made in the style of a reference (another "
+        "concept's picture), and the artist's own.",
+    )
+    report.picture(by_reference, f"{source} in the styles of references, and real pictures")
+    report.picture(sampled, f"{source} in {DRAWS} styles drawn from N(0, I)")
+    save_picture(by_reference, folder / f"{source}-styles.png")
+    save_picture(sampled, folder / f"{source}-sampled.png")
+
+
+def named(report: Report, work: Work, ours: Translator, folder: Path) -> None:
+    """Pictures of words, and names of pictures."""
+    train, test = emoji.load()
+    some = test.take(torch.linspace(0, len(test) - 1, 2 * SHOWN).round().long())
+    texts = names.words(some)
+    made = names.pictures(ours, train, texts)
+    both = grid([*tiles(made), *tiles(some.of(STYLES[0]).values)], 2 * SHOWN)
+    report.section("Names to emoji", "Above what was made of the words, below the real pictures.")
+    report.picture(both, "; ".join(texts))
+    save_picture(both, folder / "words-pictures.png")
+    told = ours.translate(list(some.of(STYLES[0]).values), names.PICTURE, names.NAME)
+    report.section("Emoji to names")
+    report.table(["real name", "made"], list(zip(some.names["en"], told, strict=True)))
+
+
+def spoken(report: Report, work: Work, ours: Translator, folder: Path) -> None:
+    """Sentences said in the style of references, and where the generator looked."""
+    real = text_speech.corpus(work, "test", text_speech.TESTED)
+    count = len(real) // len(VOICES)
+    speech = ours.domains["speech"]
+    report.section(
+        "Text to speech",
+        "Rows: a sentence. Each in the style of a reference clip of another sentence, and the "
+        "alignment: characters upwards, steps to the right.",
+    )
+    for i in range(0, count, max(1, count // 4))[:4] if count > 3 else range(count):
+        texts = [real.texts[i]] * len(VOICES)
+        references = [real.waves[k * count + (i + 1) % count] for k in range(len(VOICES))]
+        said = text_speech.say(ours, texts, references)
+        chain = []
+        for style, wave, alignment in zip(VOICES, said.waves, said.alignments, strict=True):
+            chain.append((f"as {style}", speech.preview(text_speech.hearable(wave))))
+            chain.append(("alignment", Preview(looked(alignment))))
+        report.rows([(real.texts[i], chain)])
+        if i == 0:
+            save_picture(looked(said.alignments[0]), folder / "alignment.png")
+
+
+def looked(alignment: Tensor) -> Tensor:
+    """Weights ``[s n]`` as a picture: tokens upwards, steps to the right, black is 1."""
+    ink = 1 - alignment.detach().float().cpu().T.flip(0).clamp(0, 1)
+    return interpolate(ink[None, None], scale_factor=4)[0].expand(3, -1, -1)
+
+
+@torch.no_grad()
+def heard(report: Report, work: Work, ours: Translator, folder: Path) -> None:
+    """What was written of clips."""
+    real = text_speech.corpus(work, "test", text_speech.TESTED)
+    chosen = torch.linspace(0, len(real) - 1, 12).long().tolist()
+    told = ours.translate([real.waves[i] for i in chosen], "speech", "text")
+    report.section("Speech to text")
+    report.table(
+        ["said", "written"], [(real.texts[i], t) for i, t in zip(chosen, told, strict=True)]
+    )
+
+
+@torch.no_grad()
+def translated(report: Report, work: Work, ours: Translator, folder: Path) -> None:
+    """Translated sentences, and one alignment."""
+    _, _, test = tatoeba.load()
+    english, french = test.english[:16], test.french[:16]
+    code = ours.bridge.encode(ours.domains["english"].collate(english), "english")
+    made = ours.bridge.decode(code, "french")
+    assert isinstance(made, Taught) and made.alignment is not None and code.mask is not None
+    told = ours.domains["french"].split(made)
+    report.section("English to French", f"Trained on {text_text.ENDS[0]} sentences of Tatoeba.")
+    report.table(["English", "made", "a person's"], list(zip(english, told, french, strict=True)))
+    steps, count = int(made.steps[0]), int(code.mask[0].sum())
+    report.picture(looked(made.alignment[0, :steps, :count]), f"alignment of: {english[0]}")

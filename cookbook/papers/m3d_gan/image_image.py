@@ -92,7 +92,7 @@ def redrawn(model: Translator, source: str, pictures: Signal, styles: Code) -> T
     for i in range(0, len(pictures), 50):
         code = bridge.encode(pictures[i : i + 50], source)
         style = Code(styles.tokens[i : i + 50])
-        made.append(bridge.decode(code, TARGET, style).values)  # type: ignore[call-arg]
+        made.append(bridge.decode(code, TARGET, style).values)
     return torch.cat(made)
 
 

@@ -1,9 +1,10 @@
 """Kill -9 a training of an adversarial bridge at random moments; the weights must not notice.
 
-    python -m transmodal.cookbook.benchmarks.kill_resume weight-tying|synchronizer [--kills 50]
-        [--quick] [--seed 0] [--record]
+    python -m transmodal.cookbook.benchmarks.kill_resume weight-tying|synchronizer|common-space
+        [--kills 50] [--quick] [--seed 0] [--record]
 
-Scikit-learn's 1,797 digits of 8 x 8 pixels and their edges, paired where the bridge needs pairs.
+Scikit-learn's 1,797 digits of 8 x 8 pixels and their edges, paired and of known classes where the
+bridge needs pairs.
 A training is killed so long after its first event as chance says, and begun again, until it
 ends; then another one begins. Every one must end in the weights of the training that nobody
 killed, bit for bit.
@@ -19,7 +20,7 @@ import click
 from transmodal.cookbook.kills import announce, chains
 
 PAPERS = Path(__file__).parent.parent / "papers"
-GAMES = {"weight-tying": "cogan", "synchronizer": "syncgan"}
+GAMES = {"weight-tying": "cogan", "synchronizer": "syncgan", "common-space": "cm_gans"}
 STEPS, LONGEST = {False: 200, True: 40}, {False: 5.0, True: 1.0}  # by whether it is quick
 
 
@@ -33,17 +34,18 @@ def train(name: str, folder: Path, quick: bool) -> None:
     torch.set_num_threads(1)
     registry = Registry.load()
     steps = STEPS[quick]
-    settings: dict[str, Any] = {"steps": steps, "inverse_steps": steps // 10, "batch": 32}
+    made = {"inverse_steps": steps // 10, "augment": True}
     own: dict[str, dict[str, Any]] = {
-        "weight-tying": {"lead": 0.2},
-        "synchronizer": {"sync_steps": steps // 2, "concepts": 3},
+        "weight-tying": made | {"lead": 0.2},
+        "synchronizer": made | {"sync_steps": steps // 2, "concepts": 3},
+        "common-space": {"ends_steps": steps, "pretrain_steps": steps},
     }
-    settings |= {"augment": True} | own[name]
+    settings = {"steps": steps, "batch": 32} | own[name]
     image = registry.modality("image")
     domains = {"digits": image(size=8), "edges": image(size=8)}
     translator = Translator(domains, registry.bridge(name)(**settings))
     translator.fit(
-        digits(name == "synchronizer"),
+        digits(name != "weight-tying"),
         checkpoint=folder / "states",
         save_every=0.1 if quick else 0.5,
         progress=False,
@@ -60,13 +62,14 @@ def digits(paired: bool) -> Any:
 
     from transmodal.core.records import Records
 
-    pictures = torch.from_numpy(load_digits().images).float()[:, None] / 16
+    found = load_digits()
+    pictures, labels = torch.from_numpy(found.images).float()[:, None] / 16, found.target
     edges = torch.nn.functional.max_pool2d(pictures, 3, 1, 1) - pictures
     if not paired:
         half = len(pictures) // 2
         pictures, edges = pictures[:half], edges[half:]
     columns = {"digits": list(pictures), "edges": list(edges)}
-    return Records.from_arrays(columns, paired=paired)
+    return Records.from_arrays(columns, labels if paired else None, paired=paired)
 
 
 @click.command()

@@ -88,6 +88,15 @@ def test_a_difference_weighs_both_directions_alike() -> None:
     assert measure.bimodal(ours) == pytest.approx(0.4)
 
 
+def test_the_map_between_domains_is_that_of_the_precisions() -> None:
+    data = toy()
+    wanted = measure.bimodal(
+        measure.precisions(data.test | {"text": data.test["image"]}, data.truth)
+    )
+    found = measure.between_map(data.test | {"text": data.test["image"]}, data.truth)
+    assert found == pytest.approx(wanted, abs=1e-12)
+
+
 def test_choices_are_kept(tmp_path: Path) -> None:
     method = methods.Method(baselines.cca, {"size": (1, 2)}, ("plain", "centred"))
     choice = methods.choose(method, toy(), (0,))
@@ -95,6 +104,17 @@ def test_choices_are_kept(tmp_path: Path) -> None:
     methods.keep(tmp_path / "c.json", "toy", "cca", choice)
     methods.keep(tmp_path / "c.json", "toy", "kcca", choice)
     assert set(json.loads((tmp_path / "c.json").read_text())["toy"]) == {"cca", "kcca"}
+
+
+def test_a_method_that_has_not_chosen_is_told_to() -> None:
+    with pytest.raises(DataError, match="cm_gans has chosen nothing on toy yet; run choose for it"):
+        methods.chosen("toy", "cm_gans")
+
+
+@pytest.mark.parametrize("option", ["--data", "--methods"])
+def test_unknown_names_are_refused(option: str) -> None:
+    called = CliRunner().invoke(main, ["compare", option, "cca,nobody"])
+    assert called.exit_code == 2 and "there are" in called.output
 
 
 def test_variants_of_a_concept_share_a_stem_and_a_part() -> None:

@@ -9,6 +9,7 @@ where it was. ``record`` writes results.json from them, and ``report`` a page of
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import click
@@ -23,41 +24,62 @@ HERE = Path(__file__).parent
 WHAT = ("choose", "compare", "ablate", "record", "report")
 
 
+def named(known: Collection[str]) -> Callable[..., tuple[str, ...]]:
+    """Names with commas between, each of which must be known."""
+
+    def parse(context: click.Context, option: click.Parameter, given: str) -> tuple[str, ...]:
+        names = tuple(given.split(","))
+        for name in names:
+            if name not in known:
+                raise click.BadParameter(f"no {name!r}; there are {', '.join(known)}")
+        return names
+
+    return parse
+
+
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
-@click.option("--data", default=",".join(DATA), show_default=True, help="Which sets.")
-@click.option("--methods", default=",".join(METHODS), show_default=True, help="Which methods.")
+@click.option(
+    "--data", default=",".join(DATA), show_default=True, callback=named(DATA), help="Which sets."
+)
+@click.option(
+    "--methods",
+    default=",".join(METHODS),
+    show_default=True,
+    callback=named(METHODS),
+    help="Which methods.",
+)
 @click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
 @click.option("--work", default="cm-gans-work", type=click.Path(path_type=Path),
               show_default=True, help="Folder of measured values and the page.")  # fmt: skip
 @click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
 @click.option("--quick", is_flag=True, help="A small size of everything, to see that it runs.")
 def main(
-    what: tuple[str, ...], data: str, methods: str, seeds: str, work: Path, threads: int,
-    quick: bool,
+    what: tuple[str, ...], data: tuple[str, ...], methods: tuple[str, ...], seeds: str, work: Path,
+    threads: int, quick: bool,
 ) -> None:  # fmt: skip
     """Run the command line; its help is this module's docstring."""
     if threads:
         torch.set_num_threads(threads)
-    run, sets, only = Run(work, quick), tuple(data.split(",")), tuple(methods.split(","))
+    run = Run(work, quick)
     numbers = [int(seed) for seed in seeds.split(",")]
-    for name in sets:
+    for name in data:
         if "choose" in what:
             # a quick look chooses nothing that would be kept
             path = run.values / "choices.json" if quick else CHOICES
-            for method, choice in run.choose(name, path, only):
+            for method, choice in run.choose(name, path, methods):
                 click.echo(f"{name} {method}: {choice}")
         for seed in numbers:
             if "compare" in what:
-                for method, value in run.compare(name, only, seed):
+                for method, value in run.compare(name, methods, seed):
                     click.echo(f"{name} {method} {seed}: MAP {value:.4f}")
             if "ablate" in what:
                 for row, value in run.ablate(name, seed):
                     click.echo(f"{name} ablation {row} {seed}: MAP {value:.4f}")
     if "record" in what:
-        record(run, run.values if quick else HERE, numbers, sets)
+        record(run, run.values if quick else HERE, numbers, data)
     if "report" in what:
-        for name in sets:
+        for name in data:
             click.echo(f"wrote {report(run, name, numbers[0])}")
 
 

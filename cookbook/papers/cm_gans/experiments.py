@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +81,14 @@ class Run:
     def compare(self, name: str, only: tuple[str, ...], seed: int) -> Iterator[tuple[str, float]]:
         """Every method on a set by what it chose; its average bi-modal MAP on test items."""
         for key in only:
-            choice = chosen(name, key)
-            settings = choice.settings | (QUICK if self.quick and "steps" in tunable(key) else {})
+            reading = chosen(name, key).reading
+            yield key, self._measured(name, seed, {key: reading}, partial(self.learn, name, key))
 
-            def learn(key: str = key, settings: dict[str, Any] = settings) -> Learned:
-                return METHODS[key].learn(self.set(name).training, seed, **settings)
-
-            yield key, self._measured(name, seed, {key: choice.reading}, learn)
+    def learn(self, name: str, method: str, seed: int) -> Learned:
+        """A method trained on a set by what it chose."""
+        short = QUICK if self.quick and "steps" in tunable(method) else {}
+        settings = chosen(name, method).settings | short
+        return METHODS[method].learn(self.set(name).training, seed, **settings)
 
     def ablate(self, name: str, seed: int) -> Iterator[tuple[str, float]]:
         """Every row of the paper's ablations, by s, and by the semantic head where it has one.
@@ -102,20 +103,18 @@ class Run:
                 readings[f"ablation-{row}-semantic"] = Reading(semantic=True)
             yield (
                 row,
-                self._measured(
-                    name, seed, readings,
-                    lambda settings=settings: common_space(  # type: ignore[misc]
-                        self.set(name).training, seed, **settings
-                    ),
-                ),
-            )  # fmt: skip
+                self._measured(name, seed, readings, partial(self._ours, name, settings=settings)),
+            )
+
+    def _ours(self, name: str, seed: int, settings: Mapping[str, Any]) -> Learned:
+        return common_space(self.set(name).training, seed, **settings)
 
     def _measured(
-        self, name: str, seed: int, readings: Mapping[str, Reading], learn: Callable[[], Learned]
+        self, name: str, seed: int, readings: Mapping[str, Reading], learn: Callable[[int], Learned]
     ) -> float:
         paths = {row: self.path(name, row, seed) for row in readings}
         if not all(path.is_file() for path in paths.values()):
-            tested, learned = self.set(name), learn()
+            tested, learned = self.set(name), learn(seed)
             for row, reading in readings.items():
                 found = measure.vectors(learned, tested, reading)
                 measure.save(paths[row], measure.precisions(found, tested.truth))

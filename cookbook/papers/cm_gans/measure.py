@@ -17,6 +17,7 @@ from transmodal.cookbook.papers.cm_gans.baselines import Embed, Learned
 from transmodal.cookbook.papers.cm_gans.sets import Set
 from transmodal.core.atomic import write_atomically
 from transmodal.core.evaluation import retrieval
+from transmodal.core.evaluation.ranking import Ranking
 from transmodal.core.evaluation.retrieval import Interval, evaluate_retrieval
 
 T = TypeVar("T")
@@ -74,6 +75,13 @@ def between(found: Mapping[str, T]) -> dict[str, T]:
 def bimodal(found: Mapping[str, Any]) -> float:
     """The average of both bi-modal directions."""
     return float(np.mean([np.mean(v) for v in between(found).values()]))
+
+
+def between_map(found: Mapping[str, Tensor], truth: Mapping[str, Tensor]) -> float:
+    """What ``bimodal`` says of ``precisions``, without the all-modal directions."""
+    ways = [(a, b) for a in found for b in found if a != b]
+    each = [Ranking.by_cosine(found[a], found[b], truth[a], truth[b]) for a, b in ways]
+    return float(np.mean([ranking.average_precision().mean() for ranking in each]))
 
 
 def save(path: Path, found: Precisions) -> None:

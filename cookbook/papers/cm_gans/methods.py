@@ -29,12 +29,12 @@ from transmodal.cookbook.papers.cm_gans.baselines_deep import (
 from transmodal.cookbook.papers.cm_gans.measure import (
     FORMS,
     Reading,
-    bimodal,
-    precisions,
+    between_map,
     vectors,
 )
 from transmodal.cookbook.papers.cm_gans.sets import Set
 from transmodal.core.bridges.common_space import CommonSpace
+from transmodal.core.errors import DataError
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
@@ -47,8 +47,8 @@ OURS = "cm_gans"
 def common_space(train: Training, seed: int, **settings: Any) -> Learned:
     """The bridge, by its own defaults but for these settings.
 
-    ``common`` is s, compared as the paper does; ``semantic`` is what the bridge's ``embed``
-    makes of the semantic head by default.
+    ``common`` is s, compared as the paper does; ``semantic`` the semantic head's probabilities
+    (of which the bridge's ``embed`` takes the classes' shares, by default).
     """
     registry = Registry.load()
     features = registry.modality("features")
@@ -69,7 +69,10 @@ def common_space(train: Training, seed: int, **settings: Any) -> Learned:
 
     return Learned(
         {d: through(d, lambda x, d: bridge.encode(x, d).vector) for d in domains},
-        {d: through(d, bridge.embed) for d in domains} if bridge.head is not None else {},
+        {
+            d: through(d, lambda x, d: bridge.classify(x, d).softmax(1))
+            for d in (domains if bridge.head is not None else ())
+        },
     )
 
 
@@ -107,8 +110,8 @@ METHODS = {
     "dcca": Method(dcca, {"dropout": DROPOUTS}),
     "dscmr": Method(dscmr, {"dropout": DROPOUTS}),
     "info_nce": Method(info_nce, {"dropout": DROPOUTS}),
-    OURS: Method(common_space, {"agreement": (1.0, 2.0, 4.0)}, ("plain",)),
-    "published": Method(published, {}, ("plain",)),
+    OURS: Method(common_space, {"dropout": (0.2, 0.5), "agreement": (1.0, 1.5)}),
+    "published": Method(published, {}),
 }
 
 
@@ -141,18 +144,22 @@ def choose(method: Method, data: Set, seeds: tuple[int, ...] = (100, 101)) -> Ch
         for semantic in (False, True) if learned[0].semantic else (False,):
             for form in method.forms:
                 reading = Reading(semantic, form)
-                each = [
-                    bimodal(precisions(vectors(net, data, reading), data.truth)) for net in learned
-                ]
+                each = [between_map(vectors(net, data, reading), data.truth) for net in learned]
                 found.append(Choice(settings, reading, sum(each) / len(each)))
     return max(found, key=lambda choice: choice.validation)
 
 
 def chosen(name: str, method: str) -> Choice:
-    """What a method chose on a data set, out of ``choices.json``."""
+    """What a method chose on a data set, out of ``choices.json``.
+
+    Raises:
+        DataError: it has not chosen yet.
+    """
     if not METHODS[method].grid:
         return Choice({}, Reading(), float("nan"))
-    entry = json.loads(CHOICES.read_text())[name][method]
+    entry = json.loads(CHOICES.read_text()).get(name, {}).get(method)
+    if entry is None:
+        raise DataError(f"{method} has chosen nothing on {name} yet; run choose for it first")
     return Choice(entry["settings"], Reading(**entry["reading"]), entry["validation"])
 
 

@@ -19,7 +19,7 @@ from transmodal.cookbook.papers.m3d_gan.text_speech import (
     records,
 )
 from transmodal.cookbook.papers.m3d_gan.training import trained
-from transmodal.cookbook.papers.m3d_gan.voices import Spoken, prompts
+from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, prompts
 from transmodal.core.modality import Modality
 from transmodal.core.seeds import derived_seed, seeded
 from transmodal.core.sequences.ctc import Spelling
@@ -100,7 +100,7 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
     def begun() -> Translator:
         ours = translator(work.quick)
-        ours.connect((), seed=seed)
+        ours.connect(tuple(STYLES), seed=seed)
         prenet: nn.Module = ours.bridge.prenets["speech"]  # type: ignore[index, assignment]
         prenet.load_state_dict(spelt(work, seed).prenet.state_dict())
         return ours

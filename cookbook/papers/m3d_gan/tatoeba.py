@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from transmodal.cookbook.papers.latent_transfer.sets import root
 from transmodal.core.errors import DataError
 
 HELD = 1000  # groups of pairs for tests, and as many for choices
+SIGNS = re.compile(r"[\W_]+")
 LONGEST = 10  # words of a training sentence
 
 
@@ -63,7 +65,7 @@ def load() -> tuple[Pairs, Pairs, Pairs]:
 
 def plain(text: str) -> str:
     """Letters and digits in lower case, for telling equal sentences."""
-    return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+    return SIGNS.sub(" ", text.lower()).strip()
 
 
 def _groups(rows: Sequence[Sequence[str]]) -> list[list[int]]:

@@ -14,6 +14,10 @@ from torch import Tensor, nn
 
 from ..errors import SettingError
 from .gru import exact
+from .repeated import Repeated
+
+# a query [b h], the last step's weights [b n], the sum of those of all steps -> [b n]
+Score = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Attention(nn.Module, ABC):
@@ -27,27 +31,22 @@ class Attention(nn.Module, ABC):
         """``[b n d]`` -> ``[b n a]``."""
 
     @abstractmethod
-    def scores(self, query: Tensor, keys: Tensor, before: Tensor, total: Tensor) -> Tensor:
-        """``[b n]`` real numbers; where a token is padding they do not matter."""
+    def scores(self, keys: Tensor) -> Score:
+        """How well tokens fit a query, as a function ready for many steps."""
 
     def start(self, mask: Tensor) -> Tensor:
         """The weights ``[b n]`` before the first step: none."""
         return torch.zeros(mask.shape, device=mask.device)
 
-    def forward(
-        self, query: Tensor, keys: Tensor, mask: Tensor, before: Tensor, total: Tensor
-    ) -> Tensor:
-        """Weights ``[b n]`` that sum to 1, and are 0 at padding.
+    def at(self, keys: Tensor, mask: Tensor) -> Score:
+        """As ``scores``, but weights ``[b n]``: they sum to 1, and are 0 outside the mask."""
+        score = self.scores(keys)
 
-        Args:
-            query: ``[b h]``.
-            keys: of the tokens.
-            mask: ``[b n]``, True where a token is real.
-            before: the weights of the last step.
-            total: the sum of those of all steps so far.
-        """
-        scores = exact(self.scores(query, keys, before, total))
-        return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
+        def look(query: Tensor, before: Tensor, total: Tensor) -> Tensor:
+            found = exact(score(query, before, total))
+            return found.masked_fill(~mask, torch.finfo(found.dtype).min).softmax(-1)
+
+        return look
 
 
 class Dot(Attention):
@@ -65,8 +64,15 @@ class Dot(Attention):
         made: Tensor = self.key(tokens) / math.sqrt(self.key.out_features)
         return made
 
-    def scores(self, query: Tensor, keys: Tensor, before: Tensor, total: Tensor) -> Tensor:
-        return torch.bmm(keys, self.query(query)[..., None])[..., 0]
+    def scores(self, keys: Tensor) -> Score:
+        # the query's matrix is laid into the keys, so that a step has one product less
+        products = Repeated((keys @ self.query.weight).transpose(1, 2))
+        shift = exact(keys @ self.query.bias)
+
+        def score(query: Tensor, before: Tensor, total: Tensor) -> Tensor:
+            return exact(products(query)) + shift
+
+        return score
 
 
 class Additive(Attention):
@@ -82,9 +88,20 @@ class Additive(Attention):
         made: Tensor = self.key(tokens)
         return made
 
-    def scores(self, query: Tensor, keys: Tensor, before: Tensor, total: Tensor) -> Tensor:
-        made: Tensor = self.score(torch.tanh(keys + self.query(query)[:, None]))
-        return made[..., 0]
+    def scores(self, keys: Tensor) -> Score:
+        asked = Repeated(self.query.weight.T)
+
+        def score(query: Tensor, before: Tensor, total: Tensor) -> Tensor:
+            place = self.placed(before, total)
+            heard = keys if place is None else keys + place
+            made: Tensor = self.score(torch.tanh(heard + asked(query)[:, None]))
+            return made[..., 0]
+
+        return score
+
+    def placed(self, before: Tensor, total: Tensor) -> Tensor | None:
+        """What is added to the keys ``[b n a]`` for having been looked at: nothing."""
+        return None
 
 
 class LocationSensitive(Additive):
@@ -107,9 +124,10 @@ class LocationSensitive(Additive):
         weights[:, 0] = 1
         return weights
 
-    def scores(self, query: Tensor, keys: Tensor, before: Tensor, total: Tensor) -> Tensor:
-        seen = self.filters(torch.stack([before, total], 1)).transpose(1, 2)
-        return super().scores(query, keys + self.place(seen), before, total)
+    def placed(self, before: Tensor, total: Tensor) -> Tensor:
+        """``U f`` of eq. 9, ``[b n a]``."""
+        made: Tensor = self.place(self.filters(torch.stack([before, total], 1)).transpose(1, 2))
+        return made
 
 
 KINDS: dict[str, Callable[[int, int], Attention]] = {

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from ..code import Code
 from ..signal import Signal
 from .gru import exact
-from .reader import AttentionReader
+from .reader import AttentionReader, Reading
 from .taught import Taught
 
 
@@ -84,13 +84,13 @@ class AttentionDecoder(nn.Module):
     def forward(self, code: Code, condition: Code | None = None) -> Taught:
         """Frames up to the step at which every item has stopped; 0 past an item's end."""
         r = self.reduction
-        memory = self.body.read(code, condition)
-        state = self.body.start(memory)
+        reading = Reading(self.body, self.body.read(code, condition))
+        state = reading.start()
         told = self.begin.expand(len(code), -1)
         made, ends, looked = [], [], []
         running = torch.ones(len(code), dtype=torch.bool, device=told.device)
         for _ in range(-(-self.longest // r)):
-            state, features = self.body.step(memory, state, told)
+            state, features = reading.step(state, told)
             frames, end = self._leave(features[:, None])
             made.append(frames)
             ends.append(end)

@@ -11,13 +11,11 @@ from ..code import Code
 from ..subnets import check_condition
 from .attention import attention
 from .gru import GRU, cell, exact
+from .repeated import Repeated
 
 
 class Memory(NamedTuple):
-    """What a decoder reads, computed once: every part has the batch as first axis.
-
-    ``tokens [b n d]``, ``keys [b n a]``, ``mask [b n]``.
-    """
+    """What a decoder reads: ``tokens [b n d]``, their ``keys [b n a]``, ``mask [b n]``."""
 
     tokens: Tensor
     keys: Tensor
@@ -25,11 +23,18 @@ class Memory(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where a decoder is: states ``[b h]`` of its three units, weights and their sum ``[b n]``."""
+    """Where a decoder is; every part has the batch as first axis.
+
+    ``first [b h]`` and what it makes of all gates ``again [b 6h]``, ``second [b h]`` and
+    ``last [b h]``, states of its units; ``context [b d]``, ``weights [b n]`` and their sum
+    ``total`` over all steps.
+    """
 
     first: Tensor
+    again: Tensor
     second: Tensor
     last: Tensor
+    context: Tensor
     weights: Tensor
     total: Tensor
 
@@ -42,7 +47,7 @@ class AttentionReader(nn.Module):
     features. A condition is laid beside each token.
 
     Only the attention RNN has to run step by step when the inputs are known: the prenet runs
-    before it, the last GRU after it, on whole sequences.
+    before it, the last GRU after it, on whole sequences. Gradients can be taken once.
 
     Args:
         entered: e, width of an input.
@@ -100,43 +105,54 @@ class AttentionReader(nn.Module):
         tokens = tokens * mask[..., None].to(tokens.dtype)
         return Memory(tokens, self.attend.keys(tokens), mask)
 
-    def start(self, memory: Memory) -> State:
-        """Before the first step."""
-        zero = self.last.start(memory.tokens)
-        weights = self.attend.start(memory.mask).to(zero.dtype)
-        return State(zero, zero, zero, weights, weights)
-
-    def step(self, memory: Memory, state: State, entered: Tensor) -> tuple[State, Tensor]:
-        """One step: an input ``[b e]`` -> the next state and features ``[b h]``."""
-        given = exact(self.given(self.prenet(entered)))
-        state, _ = self._turn(memory, state, given, self.again(state.first))
-        context = exact(torch.bmm(state.weights[:, None], memory.tokens))[:, 0]
-        mixed = exact(self.mix(torch.cat([state.first + state.second, context], 1)))
-        last = self.last.step(mixed, state.last)
-        return state._replace(last=last), mixed + last
-
-    def _turn(
-        self, memory: Memory, state: State, given: Tensor, again: Tensor
-    ) -> tuple[State, Tensor]:
-        """One step of the attention RNN -> the state, and the products of its first unit."""
-        h = 3 * self.hidden
-        context = torch.bmm(state.weights[:, None], memory.tokens)[:, 0]
-        first = cell(given + exact(self.context(context)), again[:, :h], state.first)
-        again = self.again(first)
-        second = cell(exact(again[:, h:]), self.second(state.second), state.second)
-        weights = self.attend(first + second, memory.keys, memory.mask, state.weights, state.total)
-        return State(first, second, state.last, weights, state.total + weights), again
-
     def forward(self, memory: Memory, entered: Tensor) -> tuple[Tensor, Tensor]:
         """All steps, every input being known."""
-        state = self.start(memory)
-        again = self.again(state.first)
-        queries, looked = [], []
+        reading = Reading(self, memory)
+        state = reading.start()
+        queries, contexts, looked = [], [], []
         for given in exact(self.given(self.prenet(entered))).unbind(1):
-            state, again = self._turn(memory, state, given, again)
+            state = reading.turn(state, given)
             queries.append(state.first + state.second)
+            contexts.append(state.context)
             looked.append(state.weights)
-        alignment = torch.stack(looked, 1)
-        context = exact(torch.bmm(alignment, memory.tokens))
-        mixed = exact(self.mix(torch.cat([torch.stack(queries, 1), context], 2)))
-        return mixed + self.last(mixed), alignment
+        both = torch.cat([torch.stack(queries, 1), torch.stack(contexts, 1)], 2)
+        mixed = exact(self.mix(both))
+        return mixed + self.last(mixed), torch.stack(looked, 1)
+
+
+class Reading:
+    """A reader at a memory, for steps of which each is known only after the one before."""
+
+    def __init__(self, body: AttentionReader, memory: Memory) -> None:
+        self.body, self.memory = body, memory
+        self.look = body.attend.at(memory.keys, memory.mask)
+        self.tokens = Repeated(memory.tokens)
+        self.context = Repeated(body.context.weight.T)
+        self.again = Repeated(body.again.weight.T, body.again.bias)
+        self.second = Repeated(body.second.weight.T, body.second.bias)
+
+    def start(self) -> State:
+        """Before the first step."""
+        zero = self.body.last.start(self.memory.tokens)
+        weights = self.body.attend.start(self.memory.mask).to(zero.dtype)
+        context = exact(self.tokens(weights))
+        return State(zero, exact(self.again(zero)), zero, zero, context, weights, weights)
+
+    def step(self, state: State, entered: Tensor) -> tuple[State, Tensor]:
+        """One step: an input ``[b e]`` -> the next state and features ``[b h]``."""
+        body = self.body
+        state = self.turn(state, exact(body.given(body.prenet(entered))))
+        mixed = exact(body.mix(torch.cat([state.first + state.second, state.context], 1)))
+        last = body.last.step(mixed, state.last)
+        return state._replace(last=last), mixed + last
+
+    def turn(self, state: State, given: Tensor) -> State:
+        """One step of the attention RNN, from the gates ``[b 3h]`` of its input."""
+        h = 3 * self.body.hidden
+        given = given + exact(self.context(state.context))
+        first = cell(given, state.again[:, :h], state.first)
+        again = exact(self.again(first))
+        second = cell(again[:, h:], self.second(state.second), state.second)
+        weights = self.look(first + second, state.weights, state.total)
+        context = exact(self.tokens(weights))
+        return State(first, again, second, state.last, context, weights, state.total + weights)

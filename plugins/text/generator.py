@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...core.code import Code
 from ...core.sequences.gru import exact
-from ...core.sequences.reader import AttentionReader, Memory, State
+from ...core.sequences.reader import AttentionReader, Reading, State
 from ...core.sequences.search import Found, beam, repeated, sample
 from ...core.sequences.taught import Taught
 from ...core.signal import Signal
@@ -17,6 +17,12 @@ from .subnets import embedded, table
 from .units import END, PAD
 
 RAISED = 1e-2  # in nats: how far above the next a chosen unit stands that was not the likeliest
+
+
+def likelihoods(logits: Tensor) -> Tensor:
+    """``[... v]`` -> log-probabilities, in float32 where autocast made the logits."""
+    kind = logits.dtype if logits.dtype == torch.float64 else torch.float32
+    return logits.log_softmax(-1, dtype=kind)
 
 
 class TextGenerator(nn.Module):
@@ -58,9 +64,8 @@ class TextGenerator(nn.Module):
         self.bias = nn.Parameter(torch.zeros(v))
 
     def _logits(self, features: Tensor) -> Tensor:
-        """Features ``[... h]`` -> ``[... v]``."""
-        made: Tensor = exact(nn.functional.linear(self.head(features), self.table, self.bias))
-        return made
+        """Features ``[... h]`` -> ``[... v]``, of autocast's type."""
+        return nn.functional.linear(self.head(features), self.table, self.bias)
 
     def teach(self, code: Code, target: Signal, condition: Code | None = None) -> Taught:
         """What is made when each step is told the target's unit before it; 0 past its end."""
@@ -78,12 +83,12 @@ class TextGenerator(nn.Module):
         real = target.mask().flatten().nonzero()[:, 0]
         logits = self._logits(features.flatten(0, 1)[real])
         if chosen is not None:
-            unit = chosen.flatten()[real]
+            unit, logits = chosen.flatten()[real], exact(logits)
             best, where = logits.max(1)
             below = best - logits.gather(1, unit[:, None])[:, 0]
             lift = torch.where(where == unit, 0, below + RAISED).detach()
             logits = logits.scatter_add(1, unit[:, None], lift[:, None])
-        logs = logits.log_softmax(1)
+        logs = likelihoods(logits)
         b, t = features.shape[:2]
         values = logs.new_zeros(b * t, logs.shape[1]).index_copy(0, real, logs).view(b, t, -1)
         return Taught(values, target.lengths, alignment)
@@ -96,14 +101,14 @@ class TextGenerator(nn.Module):
         return self._taught(code, Signal(found.units, found.lengths), condition, found.units)
 
     def _free(self, code: Code, condition: Code | None) -> Taught:
-        memory = self.body.read(code, condition)
-        state = self.body.start(memory)
+        reading = Reading(self.body, self.body.read(code, condition))
+        state = reading.start()
         told = self.begin.expand(len(code), -1)
         made, looked, going = [], [], []
         running = torch.ones(len(code), dtype=torch.bool, device=told.device)
         for _ in range(self.longest):
-            state, features = self.body.step(memory, state, told)
-            logs = self._logits(features).log_softmax(1)
+            state, features = reading.step(state, told)
+            logs = likelihoods(self._logits(features))
             made.append(logs)
             looked.append(state.weights)
             going.append(running)
@@ -118,10 +123,10 @@ class TextGenerator(nn.Module):
     def search(self, code: Code, condition: Code | None = None) -> Found:
         """The best text for each code, by beam search."""
         with torch.no_grad(), self._plain(code):
-            memory = repeated(self.body.read(code, condition), self.beams)
+            reading = Reading(self.body, repeated(self.body.read(code, condition), self.beams))
             return beam(
-                partial(self._step, memory),
-                self.body.start(memory),
+                partial(self._step, reading),
+                reading.start(),
                 len(code),
                 end=END,
                 longest=self.longest,
@@ -140,10 +145,10 @@ class TextGenerator(nn.Module):
     ) -> Signal:
         """A text drawn for each code, as units; see ``search.sample``."""
         with torch.no_grad(), self._plain(code):
-            memory = self.body.read(code, condition)
+            reading = Reading(self.body, self.body.read(code, condition))
             found = sample(
-                partial(self._step, memory),
-                self.body.start(memory),
+                partial(self._step, reading),
+                reading.start(),
                 len(code),
                 end=END,
                 longest=self.longest,
@@ -153,12 +158,12 @@ class TextGenerator(nn.Module):
             )
         return Signal(found.units, found.lengths)
 
-    def _step(self, memory: Memory, state: State, units: Tensor | None) -> tuple[State, Tensor]:
-        told = self.begin.expand(len(memory.mask), -1) if units is None else self.table[units]
-        state, features = self.body.step(memory, state, told)
+    def _step(self, reading: Reading, state: State, units: Tensor | None) -> tuple[State, Tensor]:
+        told = self.begin.expand(len(state.first), -1) if units is None else self.table[units]
+        state, features = reading.step(state, told)
         logits = self._logits(features)
         logits[:, PAD] = -torch.inf
-        return state, logits.log_softmax(1)
+        return state, likelihoods(logits)
 
     @staticmethod
     def _plain(code: Code) -> torch.autocast:

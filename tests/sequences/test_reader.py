@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from transmodal.core.code import Code
 from transmodal.core.sequences.decoder import AttentionDecoder
-from transmodal.core.sequences.reader import AttentionReader
+from transmodal.core.sequences.reader import AttentionReader, Reading
 from transmodal.core.signal import Signal
 
 
@@ -21,9 +21,10 @@ def test_the_hoisted_pass_equals_step_by_step(kind: str) -> None:
     memory = body.read(code, Code(torch.randn(2, 1, 3).double()))
     entered = torch.randn(2, 9, 5).double()
     features, alignment = body(memory, entered)
-    state = body.start(memory)
+    reading = Reading(body, memory)
+    state = reading.start()
     for i in range(9):
-        state, made = body.step(memory, state, entered[:, i])
+        state, made = reading.step(state, entered[:, i])
         torch.testing.assert_close(made, features[:, i])
         torch.testing.assert_close(state.weights, alignment[:, i])
     assert torch.allclose(alignment.sum(2), torch.ones(2, 9).double())

@@ -18,7 +18,7 @@ from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
 from ...core.subnets import JointCritic, Plan, halvings
 from .files import FORMATS, read_picture, write_picture
-from .residual import ResidualGenerator
+from .residual import ResidualGenerator, ResidualPrenet
 from .roughen import roughen
 from .subnets import (
     Centred,
@@ -208,6 +208,8 @@ class Image(Modality):
     # -- subnets ------------------------------------------------------------
     def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:
         """``Signal`` -> ``Code``: one token, or a token for each position of the innermost map."""
+        if self.residual and not pooled:
+            return ResidualPrenet(self._plan(), width)
         plan = Plan(self.channels, self.size) if pooled else self._plan()
         return ImagePrenet(plan, width, pooled)
 

@@ -3,8 +3,9 @@
 M3D-GAN (Ma et al. 2019, sec. 4): "six residual conv2D layers compress the input [...], six
 residual deconv2D layers are used for decoding". Where we depart: skips join the two halves, as
 in pix2pix's generator (Isola et al. 2017), so that shapes need not pass the innermost map; the
-style enters every block (FiLM) where the paper concatenates it once; there is no norm, and no
-layer mixes items.
+style enters every block (FiLM) where the paper concatenates it once; tokens carry pixels too
+(``patches``), to which the generator adds, so that an untrained one copies; there is no norm,
+and no layer mixes items.
 """
 
 from __future__ import annotations
@@ -16,7 +17,29 @@ from torch.nn import functional as F
 from ...core.code import Code
 from ...core.decoders import Start, Up
 from ...core.signal import Signal
-from ...core.subnets import Down, Plan, check_condition, he, mean_token, squash
+from ...core.subnets import ConvPrenet, Down, Plan, check_condition, he, mean_token
+from .patches import Laid, Taken
+
+FAINT = 0.1  # of the usual weights: what is added to the pixels at first
+
+
+class ResidualPrenet(nn.Module):
+    """``Signal`` ``[b c h w]`` -> ``Code`` of a token for each position of the plan's last map.
+
+    A convolution for each halving (the paper's has two layers), and the patch's own pixels.
+    """
+
+    def __init__(self, plan: Plan, width: int) -> None:
+        super().__init__()
+        h, w = plan.sizes[-1]
+        self.net = ConvPrenet(plan, width, h * w)
+        self.pixels = Taken(plan, width)
+        with torch.no_grad():
+            self.net.head.weight.mul_(FAINT)  # type: ignore[operator,union-attr]
+
+    def forward(self, signal: Signal) -> Code:
+        x = signal.values * 2 - 1
+        return Code(self.net(x) + self.pixels(x).float())
 
 
 class Block(nn.Module):
@@ -80,7 +103,8 @@ class ResidualGenerator(nn.Module):
             if block.film is not None:
                 nn.init.normal_(block.film.weight, 0, condition**-0.5)
         nn.init.xavier_normal_(self.place.weight)
-        nn.init.xavier_normal_(self.ups[-1].conv.weight)  # type: ignore[union-attr,arg-type]
+        nn.init.xavier_normal_(self.ups[-1].conv.weight, FAINT)  # type: ignore[union-attr,arg-type]
+        self.pixels = Laid(plan, width)
 
     def forward(self, code: Code, condition: Code | None = None) -> Signal:
         style = check_condition(condition, self.condition)
@@ -100,11 +124,19 @@ class ResidualGenerator(nn.Module):
             x = block(x, style)
         for up in self.ups:
             x = up(x)
-        return Signal(squash(x))
+        x = x.float()
+        if skip is not None:
+            x = x + self.pixels(masked(code))
+        return Signal(torch.sigmoid(x))
 
     def laid_out(self, code: Code) -> Tensor:
         """The tokens, row by row: ``[b n d]`` -> ``[b C h w]``."""
-        x: Tensor = self.place(code.tokens)
-        if code.mask is not None:
-            x = x * code.mask[..., None].to(x.dtype)
+        x: Tensor = self.place(masked(code))
         return x.transpose(1, 2).reshape(len(x), -1, *self.size)
+
+
+def masked(code: Code) -> Tensor:
+    """The tokens, zeros where they are padding."""
+    if code.mask is None:
+        return code.tokens
+    return code.tokens * code.mask[..., None].to(code.tokens.dtype)

@@ -94,7 +94,9 @@ def test_half_of_the_pairs_begin_with_noto() -> None:
     table = pairs(toy(), "source", "target")
     begun = table.columns["source"].labels
     assert float((begun == 0).double().mean()) == 0.5
-    assert not bool((begun == table.columns["target"].labels).any())
+    ended = table.columns["target"].labels
+    assert not bool((begun == ended).any())
+    assert not bool((ended == 0).any())
 
 
 def test_edges_of_a_step() -> None:

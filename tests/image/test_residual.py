@@ -55,7 +55,23 @@ def test_a_token_speaks_about_its_place() -> None:
     with torch.no_grad():
         change = generator(Code(tokens)).values - generator(Code(other)).values
     near, far = change[..., :8, :8].abs().mean(), change[..., 24:, 24:].abs().mean()
-    assert near > 3 * far
+    assert near > 3 * far  # what the mean token says is everywhere
+
+
+@pytest.mark.parametrize(("size", "channels"), [((64, 64), 3), ((17, 30), 1), ((20, 9), 3)])
+def test_an_untrained_pair_copies(size: tuple[int, int], channels: int) -> None:
+    torch.manual_seed(0)
+    image = Image(size, channels, grid=6, residual=2)
+    signal = Signal(torch.rand(2, channels, *size))
+    width = 3 * 16 * 16  # as many as pixels in the largest patch
+    with torch.no_grad():
+        made = image.generator(width)(image.prenet(width)(signal)).values
+    assert float((made - signal.values).abs().mean()) < 0.08
+    grey, coloured = Image(32, 1, grid=16, residual=2), Image(32, 3, grid=16, residual=2)
+    drawn = Signal(torch.rand(1, 1, 32, 32))
+    with torch.no_grad():  # and so does one of another number of channels
+        made = coloured.generator(12)(grey.prenet(12)(drawn)).values
+    assert float((made - drawn.values).abs().mean()) < 0.08
 
 
 def test_a_style_changes_the_whole_picture() -> None:

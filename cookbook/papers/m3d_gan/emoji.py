@@ -139,8 +139,9 @@ class Drawn:
 def pairs(concepts: Concepts, source: str, target: str, outlined: bool = False) -> Table:
     """Training pairs of pictures of the same concept, the second in a style of its own.
 
-    Half of them begin in the first style, noto; the others are all ordered pairs of two styles.
-    Each has ``VARIANTS`` rows of differing moves. The label of a row is its style.
+    Half of them begin in the first style, noto, in which none ends, so that critics do not take
+    it for one that is wanted; the others are all ordered pairs of the other styles. Each has
+    ``VARIANTS`` rows of differing moves. The label of a row is its style.
 
     Args:
         concepts: of the training part.
@@ -148,7 +149,7 @@ def pairs(concepts: Concepts, source: str, target: str, outlined: bool = False) 
         outlined: whether the source shows edges only.
     """
     count = len(STYLES)
-    others = [(a, b) for a in range(1, count) for b in range(count) if a != b]
+    others = [(a, b) for a in range(1, count) for b in range(1, count) if a != b]
     first = [(0, b) for b in range(1, count)]
     both = torch.tensor(first * (len(others) // len(first)) + others)
     n, generator = len(concepts), torch.Generator().manual_seed(3)

@@ -33,8 +33,9 @@ TARGET = "styled"
 WANTED = STYLES[1:]  # noto's pictures are the sources
 STEPS = 4000
 SETTINGS: Mapping[str, Any] = {
-    "reference": "label", "width": 64, "latent": 8, "style_width": 64, "batch": 16,
-    "rate": 1.5e-3, "adversarial": 0.1, "conditional": False,
+    "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,
+    "rate": 1e-3, "critic_rate": 7e-4, "adversarial": 0.5, "distance": 0.05, "conditional": False,
+    "ema": 0.995,
 }  # fmt: skip
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "cvae_gan": {"tokens": 0, "latent_regression": 0.0, "distance": 0.0},

@@ -1,0 +1,68 @@
+"""Pixels that ride in tokens: a pair of linear maps by which tokens carry a picture's patches.
+
+Both begin as one fixed orthonormal basis and its transpose, so that an untrained prenet and
+generator of the same grid copy the picture, and what remains to be learned is the change.
+
+Shapes: b batch, c channels, H W of the picture, h w of the grid, r s pixels of a patch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...core.subnets import Plan
+
+COLOURS = 3  # grey ones stand three times, so that pictures of any kind begin alike
+WHITEST = 0.96  # of [-1, 1]: whose logit is still finite
+
+
+class Patches(nn.Module):
+    """Sizes of the patches of a plan's innermost map, and the fixed basis."""
+
+    def __init__(self, plan: Plan, width: int, backward: bool) -> None:
+        super().__init__()
+        self.size, self.grid = plan.sizes[0], plan.sizes[-1]
+        self.channels = plan.features[0]
+        self.rows = 1 << sum(r == 2 for r, _ in plan.strides)
+        self.columns = 1 << sum(s == 2 for _, s in plan.strides)
+        count = COLOURS * self.rows * self.columns
+        side = max(count, width)
+        drawn = torch.randn(side, side, generator=torch.Generator().manual_seed(1))
+        basis = torch.linalg.qr(drawn)[0][:count, :width]
+        ends = (width, count) if backward else (count, width)
+        self.linear = nn.Linear(*ends, bias=False)
+        with torch.no_grad():
+            self.linear.weight.copy_(basis if backward else basis.T)
+
+
+class Taken(Patches):
+    """Pixels ``[b c H W]`` in [-1, 1] -> what tokens carry of them, ``[b n d]``."""
+
+    def __init__(self, plan: Plan, width: int) -> None:
+        super().__init__(plan, width, backward=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        (height, along), (h, w) = self.size, self.grid
+        x = x.expand(-1, COLOURS, -1, -1)
+        x = F.pad(x, (0, w * self.columns - along, 0, h * self.rows - height), mode="replicate")
+        x = x.view(len(x), COLOURS, h, self.rows, w, self.columns).permute(0, 2, 4, 1, 3, 5)
+        made: Tensor = self.linear(x.reshape(len(x), h * w, -1))
+        return made
+
+
+class Laid(Patches):
+    """Tokens ``[b n d]`` -> the logits ``[b c H W]`` of the pixels they carry, in float32."""
+
+    def __init__(self, plan: Plan, width: int) -> None:
+        super().__init__(plan, width, backward=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        (height, along), (h, w) = self.size, self.grid
+        x = self.linear(tokens).float()
+        x = x.view(len(x), h, w, COLOURS, self.rows, self.columns).permute(0, 3, 1, 4, 2, 5)
+        x = x.reshape(len(x), COLOURS, h * self.rows, w * self.columns)[:, :, :height, :along]
+        if self.channels == 1:
+            x = x.mean(1, keepdim=True)
+        return 2 * torch.atanh(WHITEST * x.clamp(-1, 1))

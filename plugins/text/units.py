@@ -49,9 +49,15 @@ class Characters(Units):
 
     Args:
         alphabet: each of them once.
+
+    Raises:
+        SettingError: one is there twice.
     """
 
     def __init__(self, alphabet: str) -> None:
+        for character in alphabet:
+            if alphabet.count(character) > 1:
+                raise SettingError(f"text: the alphabet has {character!r} twice; give it once")
         self.alphabet = alphabet
         self.size = FIRST + len(alphabet)
         self.places = {character: FIRST + i for i, character in enumerate(alphabet)}
@@ -126,6 +132,7 @@ def learn_pieces(texts: Sequence[str], size: int) -> str:
             pad_piece=SPECIAL[PAD],
             eos_piece=SPECIAL[END],
             unk_piece=SPECIAL[UNKNOWN],
+            unk_surface=LOST,
             num_threads=1,
             minloglevel=2,
         )

@@ -13,7 +13,6 @@ from ..bridge import Bridge, Needs
 from ..code import Code
 from ..config import check_choice, check_number
 from ..errors import DataError, SettingError, UnsupportedError
-from ..modality import Modality
 from ..objectives import gaussian_kl
 from ..sequences.taught import Taught, teach
 from ..signal import Signal
@@ -135,13 +134,8 @@ class UniversalAttention(Bridge):
         ema: float | None = 0.999,
     ) -> None:
         super().__init__()
-        whole = {
-            "width": width,
-            "latent": latent,
-            "style_width": style_width,
-            "heads": heads,
-            "steps": steps,
-        }
+        whole = {"width": width, "latent": latent, "style_width": style_width, "heads": heads,
+                 "steps": steps}  # fmt: skip
         for key, count in whole.items():
             check_number(self.name, key, count, 1, integer=True)
         check_number(self.name, "batch", batch, 2, integer=True)
@@ -183,7 +177,8 @@ class UniversalAttention(Bridge):
             self.plan = [Task(s, t) for s in self.domains for t in self.domains if s != t]
         else:
             self.plan = [Task.of(task) for task in self.tasks]
-        for domain in {d for task in self.plan for d in task} | set(self.styled or ()):
+        judged = self.adversarial if isinstance(self.adversarial, Mapping) else ()
+        for domain in (*(d for task in self.plan for d in task), *(self.styled or ()), *judged):
             self.check_domain(domain)
         self.owner = owners(self.domains)
         targets = [task.target for task in self.plan]
@@ -202,22 +197,19 @@ class UniversalAttention(Bridge):
             again = [t for t in styled if t in weights and drawn]
             self.branches = Branches(own, again, self._critic, self.game, weights, self.conditional)
 
-    def _shared(
-        self, domains: Iterable[str], make: Callable[[Modality], nn.Module]
-    ) -> nn.ModuleDict:
+    def _shared(self, domains: Iterable[str], make: Callable[[str], nn.Module]) -> nn.ModuleDict:
         """A subnet for each modality of these domains, under its first domain's name."""
-        first = dict.fromkeys(self.owner[d] for d in domains)
-        return nn.ModuleDict({d: make(self.domains[d]) for d in first})
+        return nn.ModuleDict({d: make(d) for d in dict.fromkeys(self.owner[d] for d in domains)})
 
-    def _prenet(self, modality: Modality) -> nn.Module:
-        return modality.prenet(self.width)
+    def _prenet(self, domain: str) -> nn.Module:
+        return self.domains[domain].prenet(self.width)
 
-    def _reference(self, modality: Modality) -> nn.Module:
-        return ReferenceEncoder(modality, self.width, self.latent)
+    def _reference(self, domain: str) -> nn.Module:
+        return ReferenceEncoder(self.domains[domain], self.width, self.latent)
 
-    def _generator(self, modality: Modality) -> nn.Module:
-        owner = next(d for d, m in self.domains.items() if m is modality)
-        return modality.generator(self.width, condition=self.style_width * self.in_style(owner))
+    def _generator(self, domain: str) -> nn.Module:
+        condition = self.style_width * self.in_style(domain)
+        return self.domains[domain].generator(self.width, condition=condition)
 
     def _critic(self, domain: str) -> nn.Module:
         return self.domains[domain].discriminator(condition=self.width * self.conditional)

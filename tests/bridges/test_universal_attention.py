@@ -304,6 +304,9 @@ def test_a_bad_setting_is_named(changes: dict[str, Any], message: str) -> None:
 def test_tasks_of_unknown_domains_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="no domain 'c' here"):
         joined(tasks=[("a", "c")])
+    for named in ({"styled": ["c"]}, {"adversarial": {"c": 0.1}}):
+        with pytest.raises(UnknownNameError, match="no domain 'c' here"):
+            joined(**named)
     with pytest.raises(SettingError, match="joins two domains or more"):
         quick().connect({"a": Dots()}, 0)
 

@@ -28,8 +28,8 @@ from transmodal.core.translator import Translator
 from transmodal.registry import Registry
 
 ENDS = ("speech", "text")
-WIDTH, SENTENCES = 192, 8000
-SPELT, STEPS, BATCH = 4000, 4000, 32  # steps of spelling, then of the whole
+WIDTH, SENTENCES = 256, 8000
+SPELT, STEPS, BATCH = 2500, 3000, 32  # steps of spelling, then of the whole
 
 
 class Speller(nn.Module):
@@ -48,7 +48,7 @@ class Speller(nn.Module):
         return {"spelling": (nats / text.mask().sum(1)).mean()}
 
 
-def modalities(quick: bool) -> dict[str, Modality]:
+def modalities() -> dict[str, Modality]:
     """Log-mels of 16 ms, two of them a token, and letters."""
     registry = Registry.load()
     speech = registry.modality("speech")(**SPECTRUM, reduction=5, augmentation=0.0)
@@ -71,12 +71,12 @@ def translator(quick: bool) -> Translator:
         rate=1e-3,
         **{**settings, **(QUICK if quick else {})},
     )
-    return Translator(modalities(quick), bridge)
+    return Translator(modalities(), bridge)
 
 
 def spelt(work: Work, seed: int) -> Speller:
     """A prenet that has learned to spell what it hears (CTC), for the translator to begin with."""
-    domains = modalities(work.quick)
+    domains = modalities()
     width = QUICK["width"] if work.quick else WIDTH
     with torch.random.fork_rng(), seeded(derived_seed("speller", seed)):
         net = Speller(domains, width)

@@ -25,15 +25,12 @@ from transmodal.registry import Registry
 ENDS = ("text", "speech")
 ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
 RATE = 16000
+# bins enough for harmonics, and quiet ends kept: whisper mishears less of what comes back
 SPECTRUM: dict[str, Any] = {
-    "sample_rate": RATE,
-    "seconds": 2.6,
-    "n_fft": 1024,
-    "hop": 256,
-    "mels": 80,
-}
+    "sample_rate": RATE, "seconds": 2.6, "n_fft": 1024, "hop": 256, "mels": 128, "trim": 50.0,
+}  # fmt: skip
 SENTENCES, TESTED, JUDGED = 8000, 100, 2000  # for training, testing, the judge of styles
-STEPS, BATCH = 20_000, 32
+STEPS, BATCH = 5500, 32
 QUICK = {"steps": 250, "batch": 16, "width": 64}
 
 
@@ -45,12 +42,10 @@ class Said:
     alignments: Sequence[Tensor]
 
 
-def modalities(quick: bool) -> dict[str, Modality]:
+def modalities() -> dict[str, Modality]:
     """Letters, and log-mels of 16 ms made five at a time."""
     registry = Registry.load()
-    text = registry.modality("text")(
-        unit="character", alphabet=ALPHABET, longest=30, bank=4 if quick else 8
-    )
+    text = registry.modality("text")(unit="character", alphabet=ALPHABET, longest=30, bank=4)
     speech = registry.modality("speech")(**SPECTRUM, reduction=5, stride=4, augmentation=0.0)
     return {"text": text, "speech": speech}
 
@@ -72,7 +67,7 @@ def translator(quick: bool) -> Translator:
         rate=2e-3,
         **{**settings, **(QUICK if quick else {})},
     )
-    return Translator(modalities(quick), bridge)
+    return Translator(modalities(), bridge)
 
 
 def corpus(work: Work, which: str, count: int) -> Spoken:

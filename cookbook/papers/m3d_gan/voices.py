@@ -1,4 +1,4 @@
-"""What is said and how it sounds: sentences by espeak in five styles, and English prompts.
+"""What is said and how it sounds: sentences by espeak in four styles, and English prompts.
 
 The espeak corpus is made once and kept in the work folder; the prompts are Allison Smith's
 (asterisk5). Texts are lower case letters, apostrophes and blanks.
@@ -39,10 +39,9 @@ class Style:
 
 STYLES = {
     "plain": Style("en-us", 150, 45, 50),
-    "woman": Style("en-us+f2", 160, 60, 50),
-    "bright": Style("en-us+f3", 170, 85, 80),
-    "slow": Style("en-us+m3", 120, 20, 15),
-    "hasty": Style("en-us+m1", 210, 60, 85),
+    "woman": Style("en-us+f2", 150, 55, 50),
+    "deep": Style("en-us+m3", 125, 15, 20),
+    "hasty": Style("en-us+m1", 180, 60, 80),
 }
 SENTENCE = re.compile(r"[A-Za-z][A-Za-z' ,]*[.?!]")
 PARTS = ("train", "validation", "test")

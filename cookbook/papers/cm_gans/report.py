@@ -17,7 +17,8 @@ from transmodal.core.evaluation.retrieval import evaluate_retrieval
 from transmodal.core.modality import Preview
 
 RIGHT, WRONG, PLAIN = (0.1, 0.6, 0.2), (0.85, 0.15, 0.1), (0.5, 0.5, 0.5)
-SIDE, FRAME, LINE, QUERIES, RANKS = 96, 5, 15, 8, 8  # pixels, letters, tiles
+SIDE, FRAME, QUERIES, RANKS = 96, 5, 8, 8
+LETTERS, LINE = 13, 12  # their height in pixels, and how many stand in a line
 
 
 def report(run: Run, name: str, seed: int) -> Path:
@@ -92,9 +93,10 @@ def words(text: str) -> Tensor:
     import textwrap
 
     import numpy as np
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
-    lines = "\n".join(textwrap.wrap(text, LINE))
-    picture = Image.new("RGB", (SIDE, SIDE), "white")
-    ImageDraw.Draw(picture).multiline_text((4, 4), lines, fill="black")
+    lines, font = "\n".join(textwrap.wrap(text, LINE)), ImageFont.load_default(LETTERS)
+    picture, middle = Image.new("RGB", (SIDE, SIDE), "white"), (SIDE / 2, SIDE / 2)
+    draw = ImageDraw.Draw(picture)
+    draw.multiline_text(middle, lines, fill="black", font=font, anchor="mm", align="center")
     return torch.from_numpy(np.array(picture, dtype=np.float32) / 255).permute(2, 0, 1)

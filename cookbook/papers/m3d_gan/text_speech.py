@@ -61,6 +61,7 @@ def translator(quick: bool) -> Translator:
         adversarial=0.0,
         latent_regression=0.0,
         distance=0.0,
+        kl=1e-3,  # with more, r says nothing before the generator has learned to listen
         guide=10.0,
         guide_until=0.3,
         beta1=0.9,

@@ -108,9 +108,9 @@ class Whisper:
     def hear(self, wave: Tensor, sample_rate: int) -> str:
         """The words in a waveform ``[t]`` in [-1, 1], as whisper writes them (greedy search)."""
         sound = resample(wave.detach().float().cpu(), sample_rate, RATE)
-        sound = pad(sound, (round(MARGIN * RATE),) * 2).numpy()
+        sound = pad(sound, (round(MARGIN * RATE),) * 2)
         parts, _ = self.model.transcribe(
-            sound,
+            sound.numpy(),
             language="en",
             beam_size=1,
             temperature=0.0,

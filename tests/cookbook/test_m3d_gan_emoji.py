@@ -119,7 +119,7 @@ class ByPlace:
 def test_identity_and_diversity_of_known_pictures() -> None:
     concepts = toy()
     real = {style: ByPlace()(concepts.of(style).values) for style in STYLES}
-    judge = Judges(None, ByPlace(), real)  # type: ignore[arg-type]
+    judge = Judges(None, ByPlace(), ByPlace(), real)  # type: ignore[arg-type]
     made = concepts.of("noto").values
     assert judge.identity(made, "noto") == 1
     assert judge.identity(made.roll(1, 0), "noto") == 0

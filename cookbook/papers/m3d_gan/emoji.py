@@ -15,6 +15,7 @@ from transmodal.core.table import Table
 
 SIZE = 64
 LATIN = ("en", "fr", "de", "es")
+WANTED = STYLES[1:]  # to be made; noto's pictures are the sources
 TESTED = 200  # concepts
 FARTHEST = 3  # pixels a training picture is moved
 VARIANTS = 4  # moves of a training pair

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from transmodal.cookbook.papers.cm_gans.sets import STYLES
 from transmodal.cookbook.papers.latent_transfer.models import Work, remember
-from transmodal.cookbook.papers.m3d_gan.emoji import SIZE, Concepts, edges, load, pairs
+from transmodal.cookbook.papers.m3d_gan.emoji import SIZE, WANTED, Concepts, edges, load, pairs
 from transmodal.cookbook.papers.m3d_gan.emoji_judges import Judges, judges, known
 from transmodal.cookbook.papers.m3d_gan.pix2pix import Pix2Pix
 from transmodal.cookbook.papers.m3d_gan.training import trained
@@ -30,7 +30,6 @@ from transmodal.registry import Registry
 
 SOURCES = ("emoji", "edges")
 TARGET = "styled"
-WANTED = STYLES[1:]  # noto's pictures are the sources
 STEPS = 4000
 SETTINGS: Mapping[str, Any] = {
     "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,

@@ -98,7 +98,8 @@ def main(
     if recorded:
         from transmodal.core.evaluation.results import record
 
-        command = f"python -m transmodal.cookbook.benchmarks.kill_resume {name} --record"
+        said = f"{name} --kills {kills}{' --quick' if quick else ''} --record"
+        command = f"python -m transmodal.cookbook.benchmarks.kill_resume {said}"
         path = PAPERS / GAMES[name] / "results.json"
         record(path, "resumed", {seed: survived / done}, n=done, command=command)
     if survived < done:

@@ -49,6 +49,9 @@ class ReferenceEncoder(nn.Module):
         self.gru = nn.GRU(CHANNELS[-1], CHANNELS[-1], batch_first=True)
         self.start = nn.Parameter(torch.zeros(CHANNELS[-1]))
         self.heads = nn.Linear(CHANNELS[-1], 2 * latent)
+        # means further apart than the noise: else the KL wins before r has said anything
+        nn.init.xavier_normal_(self.heads.weight[:latent], 2.0)
+        nn.init.constant_(self.heads.bias[latent:], -3.0)
 
     def forward(self, signal: Signal) -> tuple[Tensor, Tensor]:
         code: Code = self.prenet(signal)
@@ -92,6 +95,11 @@ class TokenLayer(nn.Module):
             self.key = nn.Linear(style // heads, style)
             self.value = nn.Linear(style // heads, style)
         self.join = nn.Linear(style if tokens else latent, style)
+        if tokens:  # sharp enough from the start that z tells one r from another
+            nn.init.normal_(self.ask.weight, 0, 2 * latent**-0.5)
+            for net in (self.key, self.value):
+                nn.init.normal_(net.weight, 0, 2 * (style // heads) ** -0.5)
+            nn.init.xavier_normal_(self.join.weight, 1.5)
 
     def forward(self, r: Tensor) -> Tensor:
         if self.tokens is None:

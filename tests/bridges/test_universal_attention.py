@@ -176,6 +176,16 @@ def test_the_token_layer_is_multi_head_attention_over_tanh_of_tokens() -> None:
     assert torch.allclose(layer.weights(r).sum(2), torch.ones(3, 4))
 
 
+@pytest.mark.parametrize("tokens", [10, 0])
+def test_styles_differ_from_the_first_step(tokens: int) -> None:
+    torch.manual_seed(0)
+    layer = TokenLayer(latent=16, style=128, tokens=tokens, heads=4)
+    z = layer(torch.randn(200, 16))
+    assert z.std(0).mean() > 0.3
+    mean, std = ReferenceEncoder(Dots(), 32, 16)(Signal(torch.rand(200, 6)))
+    assert std.mean() < 0.1
+
+
 def test_the_reference_encoder_reads_an_item_alike_in_any_padding() -> None:
     torch.manual_seed(0)
     speech = Speech(seconds=1.0)

@@ -30,7 +30,7 @@ from transmodal.registry import Registry
 
 SOURCES = ("emoji", "edges")
 TARGET = "styled"
-STEPS = 4000
+STEPS = 3000
 SETTINGS: Mapping[str, Any] = {
     "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,
     "rate": 1e-3, "critic_rate": 7e-4, "adversarial": 0.5, "distance": 0.05, "conditional": False,

@@ -18,7 +18,7 @@ class Repeated:
 
     Args:
         matrix: M ``[k m]``, for ``x [b k]``; or ``[b k m]``, one for each item.
-        bias: ``[m]``, or None.
+        bias: ``[m]``, beside a matrix for all; or None.
 
     Under autocast the products are of its type, M being cast once.
     """
@@ -26,56 +26,62 @@ class Repeated:
     def __init__(self, matrix: Tensor, bias: Tensor | None = None) -> None:
         kind = matrix.device.type
         cast = torch.is_autocast_enabled(kind)
-        self.dtype = torch.get_autocast_dtype(kind) if cast else matrix.dtype
+        dtype = torch.get_autocast_dtype(kind) if cast else matrix.dtype
+        bias = None if bias is None else bias.to(dtype)
         self.parts: dict[int, tuple[Tensor, Tensor]] = {}
         self.count = 0
-        self.matrix: Tensor = _Gathered.apply(matrix.to(self.dtype), self)  # type: ignore[no-untyped-call]
-        self.bias = None if bias is None else bias.to(self.dtype)
+        self.matrix, self.bias = _Gathered.apply(matrix.to(dtype), bias, self)  # type: ignore[no-untyped-call]
 
     def __call__(self, x: Tensor) -> Tensor:
         """``[b k]`` -> ``[b m]``."""
         self.count += 1
-        made: Tensor = _Product.apply(x, self.matrix, self, self.count)  # type: ignore[no-untyped-call]
-        return made if self.bias is None else made + self.bias
+        made: Tensor = _Product.apply(x, self.matrix, self.bias, self, self.count)  # type: ignore[no-untyped-call]
+        return made
 
 
 class _Gathered(torch.autograd.Function):
-    """A matrix, whose gradient is made of the parts that the products left."""
+    """A matrix and its bias, whose gradients are made of the parts that the products left."""
 
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor, owner: Repeated) -> Tensor:
-        ctx.owner = owner
+    def forward(ctx: Any, matrix: Tensor, bias: Tensor | None, owner: Repeated) -> Any:
+        ctx.parts, ctx.each, ctx.biased = owner.parts, matrix.ndim == 3, bias is not None
         ctx.set_materialize_grads(False)
-        return matrix.view_as(matrix)
+        return matrix.view_as(matrix), None if bias is None else bias.view_as(bias)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, None]:
-        parts = list(ctx.owner.parts.values())
-        ctx.owner.parts.clear()
-        if not parts:
-            return None, None
-        xs, slopes = zip(*parts, strict=True)
-        if xs[0].ndim == 2 and slopes[0].ndim == 2 and ctx.owner.matrix.ndim == 3:
-            return torch.bmm(torch.stack(xs, 2), torch.stack(slopes, 1)), None
-        return torch.cat(xs).T @ torch.cat(slopes), None
+    def backward(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, Tensor | None, None]:
+        xs, slopes = ([part[i] for part in ctx.parts.values()] for i in range(2))
+        ctx.parts.clear()
+        if not xs:
+            return None, None, None
+        if ctx.each:
+            return torch.bmm(torch.stack(xs, 2), torch.stack(slopes, 1)), None, None
+        slope = torch.cat(slopes)
+        return torch.cat(xs).T @ slope, slope.sum(0) if ctx.biased else None, None
 
 
 class _Product(torch.autograd.Function):
-    """``x M``; in the way back M's part is left with the owner."""
+    """``x M + bias``; in the way back the others' parts are left with the owner."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Tensor, owner: Repeated, place: int) -> Tensor:
-        ctx.owner, ctx.place = owner, place
+    def forward(
+        ctx: Any, x: Tensor, matrix: Tensor, bias: Tensor | None, owner: Repeated, place: int
+    ) -> Tensor:
+        ctx.parts, ctx.place = owner.parts, place
         x = x.to(matrix.dtype)
         ctx.save_for_backward(x, matrix)
-        return x @ matrix if matrix.ndim == 2 else torch.bmm(x[:, None], matrix)[:, 0]
+        if matrix.ndim == 3:
+            return torch.bmm(x[:, None], matrix)[:, 0]
+        return x @ matrix if bias is None else torch.addmm(bias, x, matrix)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         x, matrix = ctx.saved_tensors
-        ctx.owner.parts[ctx.place] = (x, slope)
-        if matrix.ndim == 2:
-            return slope @ matrix.T, None, None, None
-        return torch.bmm(slope[:, None], matrix.transpose(1, 2))[:, 0], None, None, None
+        ctx.parts[ctx.place] = (x, slope)
+        if matrix.ndim == 3:
+            back = torch.bmm(slope[:, None], matrix.transpose(1, 2))[:, 0]
+        else:
+            back = slope @ matrix.T
+        return back, None, None, None, None

@@ -53,7 +53,8 @@ def test_a_matrix_gathers_the_gradient_of_all_its_products(shape: tuple[int, ...
     bias, x = (torch.randn(n).double().requires_grad_() for n in (3, 4))
 
     def chain(matrix: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        times, y, total = Repeated(matrix, bias), x.expand(2, 4), 0.0
+        times = Repeated(matrix, bias if matrix.ndim == 2 else None)
+        y, total = x.expand(2, 4), bias.sum()
         for _ in range(3):
             made = torch.tanh(times(y))
             total = total + made.square().sum()

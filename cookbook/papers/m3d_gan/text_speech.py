@@ -29,7 +29,7 @@ RATE = 16000
 SPECTRUM: dict[str, Any] = {
     "sample_rate": RATE, "seconds": 2.6, "n_fft": 1024, "hop": 256, "mels": 128, "trim": 50.0,
 }  # fmt: skip
-SENTENCES, TESTED, JUDGED = 8000, 100, 2000  # for training, testing, the judge of styles
+SENTENCES, TESTED, JUDGED = 8000, 80, 2000  # for training, testing, the judge of styles
 STEPS, BATCH = 5500, 32
 QUICK = {"steps": 250, "batch": 16, "width": 64}
 
@@ -117,7 +117,7 @@ def style_judge(work: Work) -> Judge:
         clips = corpus(work, "train", SENTENCES).take(range(JUDGED if not work.quick else 200))
         signal = modality.collate(clips.waves)
         made = train_judge(modality, signal, clips.styles, len(STYLES), seed=12345, batch=64,
-                           steps=work.steps(400), show=show)  # fmt: skip
+                           steps=work.steps(200), show=show)  # fmt: skip
         net.load_state_dict(made.state_dict())
 
     return work.keep("judge-styles", Judge(modality, len(STYLES)), train)

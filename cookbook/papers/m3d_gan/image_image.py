@@ -33,8 +33,9 @@ TARGET = "styled"
 STEPS = 3000
 SETTINGS: Mapping[str, Any] = {
     "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,
-    "rate": 1.5e-3, "critic_rate": 1e-3, "warmup": 100, "kl": 1e-4, "adversarial": 0.5, "distance": 0.05, "conditional": False,
-    "ema": 0.995,
+    "rate": 1.5e-3, "critic_rate": 1e-3, "warmup": 100, "ema": 0.995, "conditional": False,
+    "adversarial": 0.5, "distance": 0.05,
+    "kl": 1e-4,  # of 1e-2, r soon says nothing
 }  # fmt: skip
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "cvae_gan": {"tokens": 0, "latent_regression": 0.0, "distance": 0.0},

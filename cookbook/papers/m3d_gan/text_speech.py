@@ -46,7 +46,9 @@ def modalities() -> dict[str, Modality]:
     """Letters, and log-mels of 16 ms made five at a time."""
     registry = Registry.load()
     text = registry.modality("text")(unit="character", alphabet=ALPHABET, longest=30, bank=4)
-    speech = registry.modality("speech")(**SPECTRUM, reduction=5, stride=4, augmentation=0.0)
+    speech = registry.modality("speech")(
+        **SPECTRUM, reduction=5, stride=4, dropped=0.4, augmentation=0.0
+    )
     return {"text": text, "speech": speech}
 
 
@@ -61,7 +63,7 @@ def translator(quick: bool) -> Translator:
         adversarial=0.0,
         latent_regression=0.0,
         distance=0.0,
-        kl=1e-3,  # with more, r says nothing before the generator has learned to listen
+        kl=1e-5,  # with 1e-3, r says nothing before the generator has learned to listen
         guide=10.0,
         guide_until=0.3,
         beta1=0.9,

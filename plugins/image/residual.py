@@ -42,6 +42,12 @@ class ResidualPrenet(nn.Module):
         return Code(self.net(x) + self.pixels(x).float())
 
 
+def modulated(x: Tensor, film: Tensor) -> Tensor:
+    """``x [b c h w]`` scaled and shifted by ``film [b 2c]``."""
+    scale, shift = film[:, :, None, None].chunk(2, 1)
+    return torch.addcmul(x + shift, x, scale)
+
+
 class Block(nn.Module):
     """``[b c h w]`` -> ``[b c h w]``: what two convolutions say is added, under a style."""
 
@@ -54,8 +60,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, style: Tensor | None) -> Tensor:
         y: Tensor = self.first(F.relu(x).contiguous(memory_format=torch.channels_last))
         if self.film is not None and style is not None:
-            scale, shift = self.film(style)[:, :, None, None].chunk(2, 1)
-            y = torch.addcmul(y + shift, y, scale)
+            y = modulated(y, self.film(style))
         added: Tensor = self.last(F.relu(y))
         return x + added
 
@@ -66,7 +71,7 @@ class ResidualGenerator(nn.Module):
     A code with a token for each position of the plan's innermost map is laid out there; any
     code speaks through its mean token too, which is added to the map within. The first blocks
     work there, the middle ones at half its size, the last there again; then the picture grows.
-    A condition scales and shifts the features of every block (Perez et al. 2018, eq. 2).
+    A condition scales and shifts the features of every block and size (Perez et al. 2018, eq. 2).
 
     Args:
         plan: the sizes, from outside in.
@@ -98,10 +103,15 @@ class ResidualGenerator(nn.Module):
             for i in range(len(plan.strides) - 1, -1, -1)
         )
         he(self)
+        self.films = nn.ModuleList()
+        if condition:
+            self.films.extend(nn.Linear(condition, 2 * f) for f in plan.features[:0:-1])
         for block in [*self.outer, *self.inner, *self.last]:
-            nn.init.normal_(block.last.weight, 0, 0.1 / (9 * block.last.in_channels) ** 0.5)
+            nn.init.normal_(block.last.weight, 0, 0.5 / (9 * block.last.in_channels) ** 0.5)
             if block.film is not None:
                 nn.init.normal_(block.film.weight, 0, condition**-0.5)
+        for film in self.films:
+            nn.init.normal_(film.weight, 0, condition**-0.5)  # type: ignore[arg-type]
         nn.init.xavier_normal_(self.place.weight)
         nn.init.xavier_normal_(self.ups[-1].conv.weight, FAINT)  # type: ignore[union-attr,arg-type]
         self.pixels = Laid(plan, width)
@@ -122,7 +132,9 @@ class ResidualGenerator(nn.Module):
             x = x + skip
         for block in self.last:
             x = block(x, style)
-        for up in self.ups:
+        for i, up in enumerate(self.ups):
+            if style is not None:
+                x = modulated(x, self.films[i](style))
             x = up(x)
         x = x.float()
         if skip is not None:

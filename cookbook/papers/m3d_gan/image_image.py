@@ -30,7 +30,7 @@ from transmodal.registry import Registry
 
 SOURCES = ("emoji", "edges")
 TARGET = "styled"
-STEPS = 3000
+STEPS = 1600
 SETTINGS: Mapping[str, Any] = {
     "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,
     "rate": 1.5e-3, "critic_rate": 1e-3, "warmup": 100, "ema": 0.995, "conditional": False,
@@ -44,7 +44,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "all_without_attention": {"tokens": 0},
     "all": {},
 }
-SHORT = 1500  # steps of each row of Table 3
+SHORT = 200  # steps of each row of Table 3
 MEASURES = ("realism", "identity", "diversity_z", "diversity_ref")
 INPUTS, DRAWS = 100, 8  # for diversity, at most
 

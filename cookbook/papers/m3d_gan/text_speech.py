@@ -34,10 +34,10 @@ RATE = 16000
 SPECTRUM: dict[str, Any] = {
     "sample_rate": RATE, "seconds": 2.6, "n_fft": 1024, "hop": 256, "mels": 128, "trim": 50.0,
 }  # fmt: skip
-SENTENCES, TESTED, JUDGED = 8000, 80, 2000  # for training, testing, the judge of styles
-STEPS, BATCH = 5500, 32
+SENTENCES, TESTED, JUDGED = 8000, 60, 2000  # for training, testing, the judge of styles
+STEPS, BATCH = 3500, 32
 WIDTH, LATENT = 128, 16
-LISTENED, CLIPS = 200, 1500  # steps in which references learn styles, and of how many clips
+LISTENED, CLIPS = 150, 1000  # steps in which references learn styles, and of how many clips
 QUICK = {"steps": 250, "batch": 16, "width": 64}
 
 
@@ -179,7 +179,7 @@ def style_judge(work: Work) -> Judge:
         clips = corpus(work, "train", SENTENCES).take(range(JUDGED if not work.quick else 200))
         signal = modality.collate(clips.waves)
         made = train_judge(modality, signal, clips.styles, len(STYLES), seed=12345, batch=64,
-                           steps=work.steps(200), show=show)  # fmt: skip
+                           steps=work.steps(150), show=show)  # fmt: skip
         net.load_state_dict(made.state_dict())
 
     return work.keep("judge-styles", Judge(modality, len(STYLES)), train)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ...core.code import Code
 from ...core.sequences.gru import exact
@@ -23,6 +25,28 @@ def likelihoods(logits: Tensor) -> Tensor:
     """``[... v]`` -> log-probabilities, in float32 where autocast made the logits."""
     kind = logits.dtype if logits.dtype == torch.float64 else torch.float32
     return logits.log_softmax(-1, dtype=kind)
+
+
+class _Laid(torch.autograd.Function):
+    """Log-probabilities of logits ``[m v]``, laid into rows of 0 ``[n v]`` at their places.
+
+    In one piece, for each pass over so many numbers costs as much as a product that makes them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, places: Tensor, n: int) -> Tensor:
+        logs = likelihoods(logits)
+        ctx.save_for_backward(logs, places)
+        ctx.dtype = logits.dtype
+        return logs.new_zeros(n, logs.shape[1]).index_copy_(0, places, logs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
+        logs, places = ctx.saved_tensors
+        slope = slope.index_select(0, places)
+        back = torch.ops.aten._log_softmax_backward_data(slope, logs, 1, logs.dtype)
+        return back.to(ctx.dtype), None, None
 
 
 class TextGenerator(nn.Module):
@@ -81,16 +105,15 @@ class TextGenerator(nn.Module):
         features, alignment = self.body(memory, torch.cat([first, told[:, :-1]], 1))
         # the vocabulary is the dear part: only where there is a unit
         real = target.mask().flatten().nonzero()[:, 0]
-        logits = self._logits(features.flatten(0, 1)[real])
+        logits = self._logits(features.flatten(0, 1).index_select(0, real))
         if chosen is not None:
             unit, logits = chosen.flatten()[real], exact(logits)
             best, where = logits.max(1)
             below = best - logits.gather(1, unit[:, None])[:, 0]
             lift = torch.where(where == unit, 0, below + RAISED).detach()
             logits = logits.scatter_add(1, unit[:, None], lift[:, None])
-        logs = likelihoods(logits)
         b, t = features.shape[:2]
-        values = logs.new_zeros(b * t, logs.shape[1]).index_copy(0, real, logs).view(b, t, -1)
+        values = _Laid.apply(logits, real, b * t).view(b, t, -1)  # type: ignore[no-untyped-call]
         return Taught(values, target.lengths, alignment)
 
     def forward(self, code: Code, condition: Code | None = None) -> Taught:

@@ -35,7 +35,7 @@ SPECTRUM: dict[str, Any] = {
     "sample_rate": RATE, "seconds": 2.6, "n_fft": 1024, "hop": 256, "mels": 128, "trim": 50.0,
 }  # fmt: skip
 SENTENCES, TESTED, JUDGED = 8000, 60, 2000  # for training, testing, the judge of styles
-STEPS, BATCH = 3500, 32
+STEPS, BATCH = 2500, 32
 WIDTH, LATENT = 128, 16
 LISTENED, CLIPS = 150, 1000  # steps in which references learn styles, and of how many clips
 QUICK = {"steps": 250, "batch": 16, "width": 64}

@@ -195,3 +195,18 @@ def test_the_frozen_network_knows_a_picture_again(parts: tuple[Concepts, Concept
     assert float((see(some.of("noto").values) - noto).abs().max()) < 1e-5
     right = (noto @ twemoji.T).argmax(1) == torch.arange(8)
     assert float(right.double().mean()) >= 0.5
+
+
+def test_references_learn_to_tell_styles(tmp_path: Path) -> None:
+    concepts, work = toy(), Work(tmp_path, "fp32", quick=True)
+    table = pairs(concepts, "emoji", "styled")
+    model = image_image.translator("emoji", 1, {"batch": 4, "width": 8, "latent": 2})
+    begun = image_image.begun(work, "t", 0, model, table)
+    kept = begun.bridge.state_dict()
+    assert all(p.requires_grad for p in begun.bridge.references.parameters())
+    other = image_image.translator("emoji", 1, {"batch": 4, "width": 8, "latent": 2})
+    again = image_image.begun(work, "t", 0, other, table).bridge.state_dict()
+    assert all(torch.equal(kept[key], again[key]) for key in kept)
+    fresh = image_image.translator("emoji", 1, {"batch": 4, "width": 8, "latent": 2})
+    fresh.connect(STYLES, seed=0)
+    assert any(not torch.equal(kept[k], v) for k, v in fresh.bridge.state_dict().items())

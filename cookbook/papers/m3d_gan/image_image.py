@@ -8,7 +8,6 @@ same from drawings of edges.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from transmodal.cookbook.papers.cm_gans.sets import STYLES
 from transmodal.cookbook.papers.latent_transfer.models import Work, remember
 from transmodal.cookbook.papers.m3d_gan.emoji import SIZE, WANTED, Concepts, edges, load, pairs
 from transmodal.cookbook.papers.m3d_gan.emoji_judges import Judges, judges, known
+from transmodal.cookbook.papers.m3d_gan.listener import listened
 from transmodal.cookbook.papers.m3d_gan.pix2pix import Pix2Pix
 from transmodal.cookbook.papers.m3d_gan.training import trained
 from transmodal.core.bridges.universal_attention import UniversalAttention
@@ -44,6 +44,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "all_without_attention": {"tokens": 0},
     "all": {},
 }
+LISTENED = 250  # steps in which references learn styles
 SHORT = 200  # steps of each row of Table 3
 MEASURES = ("realism", "identity", "diversity_z", "diversity_ref")
 INPUTS, DRAWS = 100, 8  # for diversity, at most
@@ -60,6 +61,12 @@ def translator(source: str, steps: int, changes: Mapping[str, Any]) -> Translato
         {source: drawn, TARGET: styled},
         bridge(tasks=[(source, TARGET)], **{**SETTINGS, "steps": steps, **changes}),
     )
+
+
+def begun(work: Work, tag: str, seed: int, ours: Translator, table: Table) -> Translator:
+    """The model, connected, its references telling styles apart."""
+    ours.connect(STYLES, seed=seed)
+    return listened(work, f"listener-{tag}", seed, ours, TARGET, table, work.steps(LISTENED))
 
 
 def records(train: Concepts, source: str) -> Table:
@@ -184,9 +191,12 @@ def compared(work: Work, seed: int, part: str, source: str) -> dict[str, float]:
 
     def values() -> dict[str, float]:
         train, test = held(work, part)
-        model = trained(
-            work, tag, seed, lambda: translator(source, steps, {}), lambda: records(train, source)
-        )
+        table = records(train, source)
+
+        def make() -> Translator:
+            return begun(work, tag, seed, translator(source, steps, {}), table)
+
+        model = trained(work, tag, seed, make, lambda: table)
         net = baseline(work, f"pix2pix-{tag}", train, source, steps, seed)
         judge = judges(work, train, test)
         found = {"n": float(len(test)), **figures(model, source, train, test, judge)}
@@ -207,8 +217,13 @@ def ablations(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
         def values(tag: str = tag, changes: Mapping[str, Any] = changes) -> dict[str, float]:
             train, test = held(work, part)
-            make = partial(translator, "emoji", work.steps(SHORT), changes)
-            model = trained(work, tag, seed, make, lambda: records(train, "emoji"))
+            table = records(train, "emoji")
+
+            def make() -> Translator:
+                fresh = translator("emoji", work.steps(SHORT), changes)
+                return begun(work, tag, seed, fresh, table)
+
+            model = trained(work, tag, seed, make, lambda: table)
             judge = judges(work, train, test)
             return {"n": float(len(test)), **figures(model, "emoji", train, test, judge)}
 

@@ -18,7 +18,7 @@ from transmodal.core.kernel.progress import show
 from transmodal.core.signal import Signal
 from transmodal.registry import Registry
 
-STEPS = 600
+STEPS = 400
 SEEN = 224  # pixels of a side the ImageNet network was trained on
 GLANCE = 128  # and at which it is five times as fast
 

@@ -30,10 +30,10 @@ from transmodal.registry import Registry
 
 SOURCES = ("emoji", "edges")
 TARGET = "styled"
-STEPS = 1600
+STEPS = 1000
 SETTINGS: Mapping[str, Any] = {
     "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,
-    "rate": 1.5e-3, "critic_rate": 1e-3, "warmup": 100, "ema": 0.995, "conditional": False,
+    "rate": 1.5e-3, "critic_rate": 1e-3, "warmup": 50, "ema": 0.995, "conditional": False,
     "adversarial": 0.5, "distance": 0.05,
     "kl": 1e-4,  # of 1e-2, r soon says nothing
 }  # fmt: skip

@@ -76,7 +76,7 @@ CONCEPTS: tuple[Mapping[str, Any], float] = (
     {"name": "adam", "restarts": 10, "steps": 15, "prior": 5.0},
     16.0,
 )
-NEAREST: tuple[Mapping[str, Any], float] = ({"name": "adam", "restarts": 6, "steps": 150}, 4.0)
+NEAREST: tuple[Mapping[str, Any], float] = ({"name": "adam", "restarts": 6, "steps": 150}, 16.0)
 QUICK: Mapping[str, Any] = {
     "steps": 200, "sync_steps": 300, "sync_rate": 1e-3, "sync_augment": False, "batch": 32,
     "inverse_steps": 10, "ema": 0.97,

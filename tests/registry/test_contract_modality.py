@@ -16,6 +16,7 @@ from transmodal.core.errors import MediaError, PluginError
 from transmodal.core.modality import Preview
 from transmodal.core.signal import Signal
 from transmodal.registry.contract import check_modality
+from transmodal.registry.contract.clauses import Broken, check_alone
 
 from toys import Critic, Decoder, Dots, Encoder, dots
 
@@ -291,3 +292,13 @@ def test_files_that_are_not_there_or_truncated_are_media_errors() -> None:
 def test_two_items_are_needed() -> None:
     with pytest.raises(PluginError, match="needs two items or more"):
         check_modality(Dots(), ITEMS[:1])
+
+
+def test_an_item_alone_may_lack_what_pads_it_in_company() -> None:
+    company, alone = torch.tensor([[[1.0], [2.0], [0.0]]]), torch.tensor([[[1.0], [2.0]]])
+    check_alone(company, alone, "an item")
+    company[0, 2] = 3
+    with pytest.raises(Broken, match="expected an item, padded with zeros, found padding that"):
+        check_alone(company, alone, "an item")
+    with pytest.raises(Broken, match="expected an item, found a difference of 1"):
+        check_alone(alone, alone + 1, "an item")

@@ -18,7 +18,7 @@ from transmodal.core.kernel.progress import show
 from transmodal.core.signal import Signal
 from transmodal.registry import Registry
 
-STEPS = 400
+STEPS = 1000
 SEEN = 224  # pixels of a side the ImageNet network was trained on
 GLANCE = 128  # and at which it is five times as fast
 
@@ -73,7 +73,7 @@ class Judges:
 def style_judge(work: Work, train: Concepts) -> Judge:
     """The classifier of styles, out of the folder or trained now on real training concepts."""
     image = Registry.load().modality("image")
-    modality = image(size=SIZE, channels=3, augmentation=0.5, flip=True)
+    modality = image(size=SIZE, channels=3, augmentation=0.25, flip=True)
 
     def learn(net: Judge) -> None:
         n = len(train)

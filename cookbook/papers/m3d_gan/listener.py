@@ -46,9 +46,9 @@ def listened(
 ) -> Translator:
     """The translator, its references of a domain telling the styles of the table's labels apart.
 
-    Left to itself the encoder soon says nothing: what a reference of another content says is
-    mostly noise at first, and the generator does not ask for it. M3D-GAN trains without labels;
-    this is a departure.
+    They are then held still. Left to itself the encoder soon says nothing, and even one that has
+    learned to tell styles drifts, all references together, before the generator has asked for
+    them. M3D-GAN trains it with the rest, without labels; this is a departure.
 
     Args:
         work: where the trained encoder is kept.
@@ -73,4 +73,12 @@ def listened(
 
     work.keep(f"{tag}-{seed}", net, train)
     net.requires_grad_(True)
+    encoder.register_forward_hook(_still)
     return ours
+
+
+def _still(net: nn.Module, given: object, r: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    """What it says, without gradients for its weights; those of its input pass a held copy."""
+    if all(parameter.requires_grad for parameter in net.parameters()):
+        return tuple(part.detach() for part in r)
+    return None

@@ -30,7 +30,7 @@ from transmodal.registry import Registry
 
 ENDS = ("speech", "text")
 WIDTH, SENTENCES = 256, 8000
-SPELT, STEPS, BATCH = 1500, 2000, 32  # steps of spelling, then of the whole
+SPELT, STEPS, BATCH = 1500, 1200, 32  # steps of spelling, then of the whole
 
 
 class Speller(nn.Module):

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .bridge import Bridge
 from .code import Code
 from .config import check_number
-from .errors import ReachError, SettingError, UnknownNameError
+from .errors import DataError, ReachError, SettingError, UnknownNameError
 from .latents.reach import require_finite
 from .modality import Modality
 from .progress import bar
@@ -35,24 +36,46 @@ class Joined:
         return bool(self.bridge.domains)
 
     def translate(
-        self, items: Sequence[Any], source: str, target: str, *, progress: bool = True
+        self,
+        items: Sequence[Any],
+        source: str,
+        target: str,
+        *,
+        among: Sequence[Any] | None = None,
+        progress: bool = True,
     ) -> list[Any]:
         """Items of one domain into items of another.
 
         Args:
             items: of the source's modality (or paths of files that hold them).
             source, target: names of domains.
+            among: items of the target (or paths) to choose from: nothing is made then, each
+                answer is the one of largest cosine in the common space. For bridges that are
+                there to retrieve; ``Index`` is for many.
             progress: show a progress bar where standard error is a terminal.
 
         Raises:
             UnknownNameError: no such domain.
-            DataError: an item cannot be used.
+            DataError: an item cannot be used; there is none to choose from.
             ReachError: the bridge searches, and finds nothing like an item; names the positions.
+            UnsupportedError: the bridge makes nothing in the target; give ``among``.
         """
+        if among is not None:
+            return self._nearest(items, source, target, among)
         modality = self._modality(source)
         signal = modality.collate([modality.load(item) for item in items])
         made = self.translate_signal(signal, source, target, progress=progress)
         return self._modality(target).split(made)
+
+    def _nearest(
+        self, items: Sequence[Any], source: str, target: str, among: Sequence[Any]
+    ) -> list[Any]:
+        if not len(among):
+            raise DataError(f"no items of {target!r} to choose from; give at least one")
+        near, far = (F.normalize(self.embed(x, d), dim=1)
+                     for x, d in ((items, source), (among, target)))  # fmt: skip
+        best = torch.cat([(part @ far.T).argmax(1) for part in near.split(BATCH)])
+        return [self._modality(target).load(among[i]) for i in best.tolist()]
 
     def translate_signal(
         self, signal: Signal, source: str, target: str, *, progress: bool = False

@@ -90,7 +90,7 @@ class Ends(nn.Module):
         if domain not in self.generators:
             raise UnsupportedError(
                 f"{domain!r} has no generator here, so nothing can be rendered in it; set "
-                "generators=True and train again, or embed its items and look up the nearest ones"
+                "generators=True and train again, or give items of it to choose from (among)"
             )
         mean, std = self.get_buffer(f"mean_{domain}"), self.get_buffer(f"std_{domain}")
         made: Signal = self.generators[domain](Code.of(h * std + mean))

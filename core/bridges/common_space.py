@@ -90,7 +90,7 @@ class CommonSpace(Bridge):
         representation: width of h, for domains whose items are not vectors already.
         ends_steps: of prenets and generators.
         generators: whether domains whose items are no vectors get a generator; without one,
-            ``decode`` is refused for them, and nearest items answer instead.
+            ``decode`` is refused for them; ``translate`` can choose among items instead.
 
     Raises:
         SettingError: a setting out of its range.

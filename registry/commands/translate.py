@@ -17,6 +17,12 @@ from .cli import pass_registry
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--source", help="Domain of the inputs, where their suffix does not tell.")
 @click.option("--target", help="Domain of the output, where its suffix does not tell.")
+@click.option(
+    "--among",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="Files or folders of the target to choose from: the nearest is the answer.",
+)
 @pass_registry
 def translate(
     registry: Registry,
@@ -25,6 +31,7 @@ def translate(
     output: Path,
     source: str | None,
     target: str | None,
+    among: tuple[Path, ...],
 ) -> None:
     """Translate INPUTS (files or folders) with the translator in FOLDER.
 
@@ -39,6 +46,8 @@ def translate(
     end = paths.choose(domains, "target", target, into, begin)
     files = paths.expand(inputs, domains[begin].suffixes)
     places = paths.outputs(files, output, domains[end].suffixes[0])
-    paths.write(domains[end], translator.translate(files, source=begin, target=end), places)
+    choice = paths.expand(among, domains[end].suffixes) if among else None
+    made = translator.translate(files, source=begin, target=end, among=choice)
+    paths.write(domains[end], made, places)
     for file, place in zip(files, places, strict=True):
         click.echo(f"{file} ({begin}) -> {place} ({end})")

@@ -268,6 +268,22 @@ def test_translate_a_file_and_a_folder(
     assert {p.name for p in (tmp_path / "many").iterdir()} == {f"item{k}.json" for k in range(3)}
 
 
+def test_translate_chooses_among_files(
+    registry: Registry, saved: Path, items: list[Path], tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "choice", tmp_path / "out.json"
+    folder.mkdir()
+    copies = [folder / file.name for file in items]
+    for file, copy in zip(items, copies, strict=True):
+        copy.write_bytes(file.read_bytes())
+    arguments = (items[1], out, "--source", "a", "--among", folder)
+    one = run(registry, "translate", saved, *arguments)
+    assert one.exit_code == 0, one.output
+    translator = Translator.load(saved, registry)
+    [wanted] = translator.translate([items[1]], "a", "b", among=copies)
+    assert Dots().read(out).tolist() == pytest.approx(wanted.tolist())
+
+
 def test_translate_refuses(
     registry: Registry, saved: Path, items: list[Path], tmp_path: Path
 ) -> None:

@@ -63,6 +63,18 @@ def test_translation_keeps_the_class(trained):
     assert right.float().mean() > 0.9  # chance 0.5
 
 
+def test_a_translation_may_choose_among_items(trained):
+    values, labels = dots(40, seed=5)
+    there, classes = dots(30, seed=6)
+    chosen = trained.translate(list(values), "a", "b", among=list(there))
+    here, far = trained.embed(list(values), "a"), trained.embed(list(there), "b")
+    best = torch.nn.functional.cosine_similarity(here[:, None], far[None], dim=2).argmax(1)
+    assert torch.equal(torch.stack(chosen), there[best])
+    assert (classes[best] == labels).float().mean() > 0.9  # chance 0.5
+    with pytest.raises(DataError, match="no items of 'b' to choose from"):
+        trained.translate(list(values), "a", "b", among=[])
+
+
 def test_batching_changes_nothing(trained):
     values, _ = dots(300, seed=5)
     signal = Dots().collate(list(values))

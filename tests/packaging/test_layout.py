@@ -23,6 +23,7 @@ DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "espeakng_loader": "espeakng-loader",
     "faiss": "faiss-cpu",
+    "faster_whisper": "faster-whisper",
 }
 
 
@@ -170,7 +171,9 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     project = PROJECT["project"]
     core = {normal(r) for r in project["dependencies"]}
     extras = project["optional-dependencies"]
-    demo, search = ({normal(r) for r in extras[name]} for name in ("demo", "search"))
+    demo, search, judges = (
+        {normal(r) for r in extras[name]} for name in ("demo", "search", "judges")
+    )
     used: dict[str, set[str]] = {"house": set(), "cookbook": set()}
     for path in sources(*FLOORS):
         where = "cookbook" if path.relative_to(ROOT).parts[0] == "cookbook" else "house"
@@ -179,7 +182,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
             if top not in sys.stdlib_module_names and top != "transmodal":
                 used[where].add(normal(DISTRIBUTIONS.get(top, top)))
     assert used["house"] <= core | search
-    assert used["cookbook"] <= core | demo | search
+    assert used["cookbook"] <= core | demo | search | judges
     assert core <= used["house"] | used["cookbook"]
 
 

@@ -138,7 +138,7 @@ class Pix2Pix(nn.Module):
             }
 
         critic = Phase("critic", [self.critic], judge, optimizer=Adam(critic_rate, (0.5, 0.999)))
-        maker = Phase("net", [self.net], draws, optimizer=adam, ema=0.999)
+        maker = Phase("net", [self.net], draws, optimizer=adam, ema=0.995)
         return Stage("pix2pix", steps, [critic, maker], [draw], shared=shared)
 
     def _seen(self, known: Tensor, x: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from transmodal.registry import Registry
 
 ENDS = ("speech", "text")
 WIDTH, SENTENCES = 256, 8000
-SPELT, STEPS, BATCH = 1500, 1200, 32  # steps of spelling, then of the whole
+SPELT, STEPS, BATCH = 1500, 700, 32  # steps of spelling, then of the whole
 
 
 class Speller(nn.Module):
@@ -66,10 +66,11 @@ def translator(quick: bool) -> Translator:
         tasks=[ENDS],
         styled=(),
         adversarial=0.0,
-        guide=1.0,
+        guide=2.0,
         guide_until=0.5,
         beta1=0.9,
         rate=1e-3,
+        warmup=50,
         **{**settings, **(QUICK if quick else {})},
     )
     return Translator(modalities(), bridge)

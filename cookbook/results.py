@@ -7,11 +7,16 @@ its figures. ``python cookbook/results.py`` writes them, ``--check`` fails where
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+HEADLINES = re.compile(
+    r"[^/]+|demo/[^/]+|\w+/cm_gans/average|search/[0-9]+[km]"
+    r"|\w+->\w+/(realism|identity|top1|wer|style|cer|bleu)"
+)
 COLUMNS = ("name", "mean", "std", "seeds", "n", "chance", "command")
 
 
@@ -34,8 +39,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def headline(result: dict[str, Any]) -> bool:
     """Whether the root README shows it: the details of a figure have its name and a slash."""
-    name: str = result["name"]
-    return "/" not in name or name.startswith("demo/")
+    return HEADLINES.fullmatch(result["name"]) is not None
 
 
 def table(results: list[dict[str, Any]]) -> str:

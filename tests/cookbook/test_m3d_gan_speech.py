@@ -62,6 +62,16 @@ def test_references_are_of_the_style_and_of_another_sentence(
         assert real.texts[place] != real.texts[i]
 
 
+def test_references_begin_as_those_of_the_listener(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_speech, "LISTENED", 2)
+    ours = text_speech.begun(work, 0)
+    wanted = text_speech.listened(work, 0).encoder.state_dict()
+    found = ours.bridge.references["speech"].state_dict()  # type: ignore[index, union-attr]
+    assert all(torch.equal(found[key], value) for key, value in wanted.items())
+
+
 def test_what_is_said_and_where_it_looked(work: Work) -> None:
     ours = text_speech.translator(quick=True)
     ours.connect(tuple(STYLES))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from games import play
+from kernel_toys import same
 from torch import Tensor
 
 from transmodal.core.bridges.universal_attention import UniversalAttention
@@ -19,6 +22,7 @@ from transmodal.core.errors import (
     UnknownNameError,
     UnsupportedError,
 )
+from transmodal.core.kernel import Kernel, Saved, Training
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
@@ -85,10 +89,10 @@ def test_the_contract_holds_between_texts_pictures_and_speech_of_any_length() ->
     domains = {
         "text": registry.modality("text")(longest=12, hidden=8, embedding=8, bank=1, critic=8),
         "picture": Image(size=8),
-        "speech": Speech(seconds=0.3, reduction=2),
+        "speech": Speech(seconds=0.15, reduction=2),
     }
     torch.manual_seed(0)
-    waves = [0.5 * torch.sin(0.3 * torch.arange(n)) for n in (1200, 1500, 2000, 2200)]
+    waves = [0.5 * torch.sin(0.3 * torch.arange(n)) for n in (600, 700, 900, 1100)]
     items = {"text": ["hello", "a", "été", "x y"], "picture": list(torch.rand(4, 1, 8, 8)),
              "speech": waves}  # fmt: skip
     labels = torch.arange(4) % 2
@@ -322,8 +326,10 @@ def test_tasks_of_unknown_domains_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", list(UniversalAttention.published))
-def test_the_published_settings_are_accepted(name: str) -> None:
-    UniversalAttention(**UniversalAttention.published[name])
+def test_the_published_settings_play_a_step(name: str) -> None:
+    bridge = UniversalAttention(**{**UniversalAttention.published[name], "steps": 1})
+    bridge.connect({"a": Dots(), "b": Dots()}, 2)
+    play(bridge, table("a", "b"))
 
 
 # -- learning ---------------------------------------------------------------------------------
@@ -350,3 +356,46 @@ def test_it_learns_to_translate_and_follows_a_reference() -> None:
             made = bridge.decode(code, "b", bridge.style(reference, "b")).values
             error = (made - wanted).abs().mean().item()
             assert error < 0.08  # the mean of both styles is 0.25 away
+
+
+def told() -> tuple[UniversalAttention, Table]:
+    """Texts into speech and back, an adversarial game among them."""
+    domains = {
+        "text": Registry.load().modality("text")(
+            longest=8, hidden=8, embedding=8, bank=1, critic=8
+        ),
+        "speech": Speech(seconds=0.3, reduction=2),
+    }
+    waves = [0.5 * torch.sin(0.3 * torch.arange(n)) for n in (1200, 1500, 2000, 2200)]
+    items = {"text": ["hello", "a", "b c", "x y"], "speech": waves}
+    labels = torch.arange(4) % 2
+    columns = {d: Memory(m.collate(items[d]), labels) for d, m in domains.items()}
+    torch.manual_seed(3)
+    bridge = quick(batch=4, guide=1.0, styled=["speech"], adversarial={"speech": 0.1})
+    bridge.connect(domains, 2)
+    return bridge, Table(columns, ("0", "1"))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_it_trains_in_every_precision(precision: str) -> None:
+    bridge, table = told()
+    start = {k: v.clone() for k, v in bridge.state_dict().items()}
+    play(bridge, table, precision=precision)
+    assert all(v.isfinite().all() for v in bridge.state_dict().values())
+    assert not same(start, bridge.state_dict())
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_training_stopped_goes_on_to_the_same_bits(stop: int, tmp_path: Path) -> None:
+    whole, table = told()
+    play(whole, table)
+    broken, _ = told()
+    chosen = Training(device="cpu", log_every=1, checkpoint=tmp_path, save_every=0.0)
+    saves = 0
+    for event in Kernel(broken, broken.stages(), table, chosen).run():
+        saves += isinstance(event, Saved)
+        if saves == stop:
+            break
+    again, _ = told()
+    play(again, table, checkpoint=tmp_path)
+    assert same(whole.state_dict(), again.state_dict())

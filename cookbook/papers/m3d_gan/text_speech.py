@@ -75,6 +75,7 @@ def translator(quick: bool) -> Translator:
         guide_until=0.3,
         beta1=0.9,
         rate=2e-3,
+        ema=None,  # an average over so few steps would hold the beginning
         **{**settings, **(QUICK if quick else {})},
     )
     return Translator(modalities(), bridge)

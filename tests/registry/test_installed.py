@@ -40,11 +40,12 @@ def tones(rate: int) -> list[Tensor]:
 # Name of a modality -> settings and items it is tried with; a new modality adds a line.
 # A log-mel has no phases: tones come back through Griffin-Lim about 0.6 off at worst, where
 # silent bands differ from the floor.
-SUBJECTS: list[tuple[str, dict[str, Any], Callable[[], list[Tensor]], float]] = [
+SUBJECTS: list[tuple[str, dict[str, Any], Callable[[], list[Any]], float]] = [
     ("image", {"size": 28, "channels": 1}, lambda: pictures(1, 28, 28), 1e-5),
     ("image", {"size": (16, 24), "channels": 3}, lambda: pictures(3, 16, 24), 1e-5),
     ("speech", {"sample_rate": 8000}, lambda: tones(8000), 0.8),
     ("audio", {"sample_rate": 8000}, lambda: tones(8000), 0.8),
+    ("text", {"longest": 20, "hidden": 16}, lambda: ["one", "the second", "été"], 0.0),
     ("features", {"size": 300}, lambda: vectors(300), 1e-5),
     ("features", {"size": 16, "mean": 5.0, "std": 2.0}, lambda: vectors(16), 1e-5),
     ("audio", {"sample_rate": 8000, "form": "raster"}, lambda: tones(8000), 1e-3),
@@ -53,7 +54,7 @@ SUBJECTS: list[tuple[str, dict[str, Any], Callable[[], list[Tensor]], float]] = 
 
 @pytest.mark.parametrize(("name", "settings", "items", "round_trip"), SUBJECTS)
 def test_modalities_keep_the_contract(
-    name: str, settings: dict[str, Any], items: Callable[[], list[Tensor]], round_trip: float
+    name: str, settings: dict[str, Any], items: Callable[[], list[Any]], round_trip: float
 ) -> None:
     modality = REGISTRY.modality(name)(**settings)
     check_modality(modality, items(), round_trip=round_trip)

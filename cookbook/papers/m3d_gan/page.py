@@ -76,7 +76,7 @@ def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     bridge = ours.bridge
     assert isinstance(bridge, UniversalAttention)
     columns = [tiles(given.values)]
-    for k, style in enumerate(image_image.WANTED, 1):
+    for k, style in enumerate(emoji.WANTED, 1):
         wanted = torch.full((SHOWN,), k)
         codes = image_image.styles_of(ours, train, wanted, 100 + k)
         columns += [tiles(image_image.redrawn(ours, source, given, codes))]
@@ -93,7 +93,7 @@ def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     report.section(
         f"{source} to styled emoji",
         "First the source. Then, for each of "
-        f"{', '.join(image_image.WANTED)}: what was made in the style of a reference (another "
+        f"{', '.join(emoji.WANTED)}: what was made in the style of a reference (another "
         "concept's picture), and the artist's own.",
     )
     report.picture(by_reference, f"{source} in the styles of references, and real pictures")

@@ -2,9 +2,9 @@
 
     python -m transmodal.cookbook.papers.m3d_gan text_text record --quick
 
-text_text is English to French; names are names to emoji and emoji to names, one model;
-image_image is emoji in the style of a reference, drawings the same from edges, ablations the rows
-of Table 3; text_speech and speech_text are of espeak's voices. Translators and values are kept in
+text_text is English to French, seq2seq its baseline; names are names to emoji and emoji to names,
+one model; image_image is emoji in the style of a reference, drawings the same from edges,
+ablations the rows of Table 3; text_speech and speech_text are of espeak's voices. Translators and values are kept in
 the folder given by ``--out``: a run that was stopped goes on where it was. ``record`` writes
 results.json from them, ``report`` a page that shows and plays what they make.
 """
@@ -29,6 +29,7 @@ from transmodal.cookbook.papers.m3d_gan.record import record
 
 TASKS = {
     "text_text": text_text.measure,
+    "seq2seq": text_text.measure_baseline,
     "names": names.measure,
     "image_image": image_image.measure,
     "drawings": image_image.drawings,

@@ -63,36 +63,54 @@ def bleu(made: Sequence[str], real: Sequence[str]) -> dict[str, float]:
     }
 
 
-def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
-    """BLEU of the translator, of the baseline and of chance, on held-out sentences."""
+def parts(work: Work, part: str) -> tuple[Pairs, Pairs]:
+    """Pairs to train on, and held-out ones."""
     train, choices, test = load()
     if work.quick:
         train = Pairs(train.english[:20_000], train.french[:20_000])
-    held = {"test": test, "choices": choices}[part]
+    return train, {"test": test, "choices": choices}[part]
+
+
+def ours(work: Work, seed: int, train: Pairs) -> Translator:
+    """The translator, out of the folder or trained now."""
+    return trained(
+        work, "text_text", seed, lambda: translator(train, work.quick), lambda: records(train)
+    )
+
+
+def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
+    """BLEU and chrF of the translator and of chance, on held-out sentences."""
+    train, held = parts(work, part)
 
     def values() -> dict[str, float]:
-        ours = trained(
-            work, "text_text", seed, lambda: translator(train, work.quick), lambda: records(train)
-        )
-        found = {"n": float(len(held)), "seed": float(seed)}
-        found |= bleu(ours.translate(held.english, *ENDS), held.french)
-        found["parameters"] = float(sum(p.numel() for p in ours.bridge.parameters()))
-        plain = baseline(work, seed, ours, train)
-        source = ours.domains["english"].collate(held.english)
-        target = ours.domains["french"]
-        said = target.split(plain.write(source))
-        found |= {f"seq2seq/{key}": value for key, value in bleu(said, held.french).items()}
-        found["seq2seq/parameters"] = float(sum(p.numel() for p in plain.parameters()))
+        model = ours(work, seed, train)
+        found = {"n": float(len(held)), **bleu(model.translate(held.english, *ENDS), held.french)}
+        found["parameters"] = float(sum(p.numel() for p in model.bridge.parameters()))
         mixed = random.Random(0).sample(held.french, len(held))
-        found |= {f"chance/{key}": value for key, value in bleu(mixed, held.french).items()}
-        return found
+        return found | {f"chance/{key}": value for key, value in bleu(mixed, held.french).items()}
 
     return remember(work.folder / "values" / f"text_text-{part}-{seed}.json", values)
 
 
-def baseline(work: Work, seed: int, ours: Translator, train: Pairs) -> Seq2Seq:
+def measure_baseline(work: Work, seed: int, part: str = "test") -> dict[str, float]:
+    """The same of a plain encoder-decoder on the translator's units, as long and about as large."""
+    train, held = parts(work, part)
+
+    def values() -> dict[str, float]:
+        model = ours(work, seed, train)
+        plain = baseline(work, seed, model, train)
+        said = model.domains["french"].split(
+            plain.write(model.domains["english"].collate(held.english))
+        )
+        found = {"n": float(len(held)), **bleu(said, held.french)}
+        return found | {"parameters": float(sum(p.numel() for p in plain.parameters()))}
+
+    return remember(work.folder / "values" / f"seq2seq-{part}-{seed}.json", values)
+
+
+def baseline(work: Work, seed: int, model: Translator, train: Pairs) -> Seq2Seq:
     """The plain encoder-decoder on the same units, as many steps and pairs."""
-    texts = [ours.domains[end] for end in ENDS]
+    texts = [model.domains[end] for end in ENDS]
     read, written = (text.vocabulary for text in texts if isinstance(text, Text))
     torch.manual_seed(derived_seed("seq2seq", seed))
     net = Seq2Seq(read, written, 128 if work.quick else 384)
@@ -106,7 +124,7 @@ def baseline(work: Work, seed: int, ours: Translator, train: Pairs) -> Seq2Seq:
         adam = Adam(1.5e-3, schedule="cosine", warmup=200)
         phase = Phase("seq2seq", [net], loss, optimizer=adam, clip=1.0, ema=0.999)
         draw = Draw("pairs", ENDS, QUICK["batch"] if work.quick else BATCH, "paired")
-        table = records(train).table(ours.domains)
+        table = records(train).table(model.domains)
         work.train(f"seq2seq-{seed}", net, [Stage("seq2seq", steps, [phase], [draw])], table)
 
     return work.keep(f"seq2seq-{seed}", net, train_it)

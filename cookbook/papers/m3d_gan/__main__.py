@@ -4,9 +4,9 @@
 
 text_text is English to French, seq2seq its baseline; names are names to emoji and emoji to names,
 one model; image_image is emoji in the style of a reference, drawings the same from edges,
-ablations the rows of Table 3; text_speech and speech_text are of espeak's voices. Translators and values are kept in
-the folder given by ``--out``: a run that was stopped goes on where it was. ``record`` writes
-results.json from them, ``report`` a page that shows and plays what they make.
+ablations the rows of Table 3; text_speech and speech_text are of espeak's voices. Translators
+and values are kept in the folder given by ``--out``: a run that was stopped goes on where it was.
+``record`` writes results.json from them, ``report`` a page that shows and plays what they make.
 """
 
 from __future__ import annotations

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from kernel_toys import same
 from torch import Tensor, nn
 
 from transmodal.core.code import Code
-from transmodal.core.kernel import Kernel, Progress, Training
+from transmodal.core.kernel import Kernel, Progress, Saved, Training
 from transmodal.core.layers import through
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
@@ -149,6 +151,29 @@ def play(bridge: Any, table: Table, **settings: Any) -> list[Progress]:
     events = list(Kernel(bridge, bridge.stages(), table, chosen).run())
     bridge.eval()
     return [event for event in events if isinstance(event, Progress)]
+
+
+def goes_on_alike(made: Callable[[], tuple[Any, Table]], stop: int, folder: Path) -> bool:
+    """Whether a training stopped at its ``stop``-th save goes on to the bits of a whole one.
+
+    Args:
+        made: a connected bridge and its table, the same at every call.
+        stop: which save, from 1.
+        folder: of the checkpoints.
+    """
+    whole, table = made()
+    play(whole, table)
+    broken, _ = made()
+    chosen = Training(device="cpu", log_every=1, checkpoint=folder, save_every=0.0)
+    saves = 0
+    for event in Kernel(broken, broken.stages(), table, chosen).run():
+        saves += isinstance(event, Saved)
+        if saves == stop:
+            break
+    assert saves == stop
+    again, _ = made()
+    play(again, table, checkpoint=folder)
+    return same(whole.state_dict(), again.state_dict())
 
 
 def batches(bridge: Any, table: Table) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from games import play
+from games import goes_on_alike, play
 from kernel_toys import same
 
 from transmodal.core.adversarial import GAMES
@@ -16,7 +16,6 @@ from transmodal.core.bridges.common_game import InterCritic, strangers, told_apa
 from transmodal.core.bridges.common_space import CommonSpace
 from transmodal.core.code import Code
 from transmodal.core.errors import DataError, SettingError, UnknownNameError, UnsupportedError
-from transmodal.core.kernel import Kernel, Saved, Training
 from transmodal.core.modality import Modality
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
@@ -272,18 +271,7 @@ def test_a_training_stopped_goes_on_to_the_same_bits(stop: int, tmp_path: Any) -
         bridge.connect(domains, 3)
         return bridge, Table(columns, CLASSES)
 
-    whole, table = made()
-    play(whole, table)
-    broken, _ = made()
-    chosen = Training(device="cpu", log_every=1, checkpoint=tmp_path, save_every=0.0)
-    saves = 0
-    for event in Kernel(broken, broken.stages(), table, chosen).run():
-        saves += isinstance(event, Saved)
-        if saves == stop:
-            break
-    again, _ = made()
-    play(again, table, checkpoint=tmp_path)
-    assert same(whole.state_dict(), again.state_dict())
+    assert goes_on_alike(made, stop, tmp_path)
 
 
 def test_published_settings_play_a_step() -> None:

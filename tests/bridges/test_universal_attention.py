@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from games import play
+from games import goes_on_alike, play
 from kernel_toys import same
 from torch import Tensor
 
@@ -22,7 +23,6 @@ from transmodal.core.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from transmodal.core.kernel import Kernel, Saved, Training
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
@@ -329,7 +329,10 @@ def test_tasks_of_unknown_domains_are_refused() -> None:
 def test_the_published_settings_play_a_step(name: str) -> None:
     bridge = UniversalAttention(**{**UniversalAttention.published[name], "steps": 1})
     bridge.connect({"a": Dots(), "b": Dots()}, 2)
-    play(bridge, table("a", "b"))
+    start = {k: v.clone() for k, v in bridge.state_dict().items()}
+    losses = [v for event in play(bridge, table("a", "b")) for v in event.losses.values()]
+    assert losses and all(map(math.isfinite, losses))
+    assert not same(start, bridge.state_dict())
 
 
 # -- learning ---------------------------------------------------------------------------------
@@ -343,7 +346,7 @@ def test_it_learns_to_translate_and_follows_a_reference() -> None:
     target = torch.where(turned[:, None].bool(), 0.5 * source, 0.5 + 0.5 * source)
     columns = {"a": Memory(Signal(source), turned), "b": Memory(Signal(target), turned)}
     bridge = quick(
-        tasks=[("a", "b")], steps=500, batch=16, rate=3e-3, reconstruction=20.0,
+        tasks=[("a", "b")], steps=800, batch=16, rate=3e-3, reconstruction=20.0,
         reference="label", ema=None, width=32,
     )  # fmt: skip
     translator = Translator({"a": Dots(), "b": Dots()}, bridge)
@@ -355,7 +358,7 @@ def test_it_learns_to_translate_and_follows_a_reference() -> None:
             reference = Signal(target[turned == style][:1])
             made = bridge.decode(code, "b", bridge.style(reference, "b")).values
             error = (made - wanted).abs().mean().item()
-            assert error < 0.12  # the mean of both styles is 0.25 away
+            assert error < 0.08  # the mean of both styles is 0.25 away
 
 
 def told() -> tuple[UniversalAttention, Table]:
@@ -387,15 +390,4 @@ def test_it_trains_in_every_precision(precision: str) -> None:
 
 @pytest.mark.parametrize("stop", [1, 3])
 def test_a_training_stopped_goes_on_to_the_same_bits(stop: int, tmp_path: Path) -> None:
-    whole, table = told()
-    play(whole, table)
-    broken, _ = told()
-    chosen = Training(device="cpu", log_every=1, checkpoint=tmp_path, save_every=0.0)
-    saves = 0
-    for event in Kernel(broken, broken.stages(), table, chosen).run():
-        saves += isinstance(event, Saved)
-        if saves == stop:
-            break
-    again, _ = told()
-    play(again, table, checkpoint=tmp_path)
-    assert same(whole.state_dict(), again.state_dict())
+    assert goes_on_alike(told, stop, tmp_path)

@@ -20,9 +20,11 @@ def statistics(modules: Sequence[nn.Module]) -> list[Tensor]:
 
 
 class Average:
-    """``average <- decay * average + (1 - decay) * weights`` at every step that was taken.
+    """``average <- d_t average + (1 - d_t) weights`` at every step t = 0, 1, ... that was taken.
 
-    It begins at the weights themselves.
+    It begins at the weights themselves, which are random, and so must forget them soon:
+    ``d_t = min(decay, (1 + t) / (10 + t))`` (as in TensorFlow's ExponentialMovingAverage). A
+    constant 0.998 still holds 13 % of its start after 1,000 steps.
 
     Args:
         parameters: the weights, all on one device; ``statistics`` may be among them.
@@ -33,6 +35,7 @@ class Average:
         self.parameters = list(parameters)
         self.decay = decay
         self.values = [parameter.detach().clone() for parameter in self.parameters]
+        self.taken = self.values[0].new_zeros((), dtype=torch.float32)  # t
 
     @torch.no_grad()
     def update(self, skipped: Tensor) -> None:
@@ -40,11 +43,13 @@ class Average:
 
         The flag stays on the device, so the host does not wait for it.
         """
+        share = (9 / (10 + self.taken)).clamp(min=1 - self.decay)  # 1 - d_t
         difference = torch._foreach_sub(self.parameters, self.values)
-        torch._foreach_mul_(difference, 1 - self.decay)
+        torch._foreach_mul_(difference, share)
         for change in difference:  # statistics of a skipped step may be no numbers at all
             change.masked_fill_(skipped > 0, 0)
         torch._foreach_add_(self.values, difference)
+        self.taken += 1 - skipped
 
     @torch.no_grad()
     def replace(self) -> None:

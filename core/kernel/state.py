@@ -73,6 +73,7 @@ def tensors_of(model: nn.Module, players: Sequence[Player]) -> dict[str, Tensor]
         if player.average is not None:
             for i, value in enumerate(player.average.values):
                 found[f"{where}/average/{i}"] = value
+            found[f"{where}/averaged"] = player.average.taken
         if player.schedule is not None:
             found[f"{where}/taken"] = player.schedule.taken
     return found

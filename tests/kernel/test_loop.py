@@ -137,17 +137,18 @@ def test_schedules_are_those_of_lambda_lr(schedule: str, warmup: int) -> None:
 
 
 def test_the_average_has_its_closed_form_and_takes_the_weights_place() -> None:
-    """s_n = d^n w_0 + (1 - d) sum_k d^(n-k) w_k; BatchNorm's statistics go the same way."""
+    """s_t = d_t s_(t-1) + (1 - d_t) w_t, warmed up; BatchNorm's statistics go the same way."""
 
     def floats(model: Toy) -> dict[str, torch.Tensor]:
         return {name: value for name, value in weights(model).items() if value.is_floating_point()}
 
     ours, theirs = Toy(), Toy()
-    train(ours, single(ours, ema=0.8, optimizer=Adam(lr=0.01)))
-    average = {name: 0.8**12 * value for name, value in floats(theirs).items()}
-    for k, model in enumerate(by_hand(theirs, lr=0.01), start=1):
+    train(ours, single(ours, ema=0.5, optimizer=Adam(lr=0.01)))
+    decays = [min(0.5, (1 + t) / (10 + t)) for t in range(12)]  # .5 from t = 8 on
+    average = {name: math.prod(decays) * value for name, value in floats(theirs).items()}
+    for t, model in enumerate(by_hand(theirs, lr=0.01)):
         for name, value in floats(model).items():
-            average[name] += 0.2 * 0.8 ** (12 - k) * value
+            average[name] += (1 - decays[t]) * math.prod(decays[t + 1 :]) * value
     assert any(name.endswith("running_var") for name in average)
     for name, value in floats(ours).items():
         torch.testing.assert_close(value, average[name], rtol=0, atol=1e-6)

@@ -12,14 +12,14 @@ from ..adversarial import GAMES
 from ..bridge import Bridge, Needs
 from ..code import Code
 from ..config import check_choice, check_number
-from ..errors import DataError, SettingError, UnsupportedError
+from ..errors import SettingError, UnsupportedError
 from ..objectives import gaussian_kl
 from ..sequences.taught import Taught, teach
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
 from .universal_game import Branches
 from .universal_losses import diversity_gain, held_still, misaligned, per_value
-from .universal_nets import ReferenceEncoder, TokenLayer
+from .universal_styles import Styles
 from .universal_tasks import Made, Task, Translated, of_same_label, owners
 
 
@@ -48,7 +48,7 @@ class UniversalAttention(Bridge):
     be subtracted; Eqs. 3 and 5 speak of r and Eqs. 1, 2 of z, which only fits if the
     generator reads UTL(r); Eq. 6 lets the encoder learn from the latent regression, in which
     BicycleGAN (Zhu et al. 2017) holds it still, as done here: together they hide r in the
-    picture. Symbols: M_in ``prenets``, M_out ``generators``, Enc_r ``references``, UTL ``tokens``.
+    picture. Symbols: M_in ``prenets``, M_out ``generators``; Enc_r and UTL are in ``styles``.
 
     ``published`` holds the paper's sizes and rates; it names no weights, so these are of
     BicycleGAN (RECIPES B.2). The defaults differ: a narrower r (BicycleGAN's is 8; wide ones
@@ -61,6 +61,9 @@ class UniversalAttention(Bridge):
         reference: whose style a target is taught in: ``"target"``, its own, as published, or
             ``"label"``, that of an item of the same label in the batch: labels are then styles,
             and r can carry no content.
+        listening: steps of a stage of its own, before the rest, in which references learn to
+            tell the styles that labels name; they are then held still, see ``Styles``. 0 to
+            learn with the rest, as published.
         width: d of codes.
         latent: of r.
         style_width: of z.
@@ -86,7 +89,7 @@ class UniversalAttention(Bridge):
         ema: decay of the running average of the translator, None for none.
 
     Raises:
-        SettingError: a setting out of its range.
+        SettingError: a setting out of its range; labels are asked for and there are none.
     """
 
     name = "universal-attention"
@@ -111,6 +114,7 @@ class UniversalAttention(Bridge):
         tasks: Sequence[Sequence[str]] | None = None,
         styled: Sequence[str] | None = None,
         reference: Literal["target", "label"] = "target",
+        listening: int = 0,
         width: int = 128,
         latent: int = 16,
         style_width: int = 128,
@@ -142,7 +146,7 @@ class UniversalAttention(Bridge):
         for key, count in whole.items():
             check_number(self.name, key, count, 1, integer=True)
         check_number(self.name, "batch", batch, 2, integer=True)
-        for key, count in {"tokens": tokens, "warmup": warmup}.items():
+        for key, count in {"tokens": tokens, "warmup": warmup, "listening": listening}.items():
             check_number(self.name, key, count, 0, integer=True)
         by_domain = adversarial if isinstance(adversarial, Mapping) else {"": adversarial}
         weights = {"reconstruction": reconstruction, "kl": kl, "distance": distance, "r1": r1,
@@ -162,7 +166,7 @@ class UniversalAttention(Bridge):
             )
         self.tasks = None if tasks is None else [list(Task.of(task)) for task in tasks]
         self.styled = None if styled is None else list(styled)
-        self.reference, self.width = reference, width
+        self.reference, self.listening, self.width = reference, listening, width
         self.latent, self.style_width = latent, style_width
         self.tokens, self.heads = tokens, heads
         self.reconstruction, self.kl, self.adversarial = reconstruction, kl, adversarial
@@ -180,25 +184,33 @@ class UniversalAttention(Bridge):
             self.plan = [Task(s, t) for s in self.domains for t in self.domains if s != t]
         else:
             self.plan = [Task.of(task) for task in self.tasks]
-        judged = self.adversarial if isinstance(self.adversarial, Mapping) else ()
-        for domain in (*(d for task in self.plan for d in task), *(self.styled or ()), *judged):
+        staked = self.adversarial if isinstance(self.adversarial, Mapping) else ()
+        for domain in (*(d for task in self.plan for d in task), *(self.styled or ()), *staked):
             self.check_domain(domain)
+        if self.reference == "label" and not self.classes:
+            raise SettingError(
+                f"{self.name}: reference='label' takes styles from labels, and these records have "
+                "none; label them by style, or take reference='target'"
+            )
         self.owner = owners(self.domains)
         targets = [task.target for task in self.plan]
         styled = [t for t in targets if self.in_style(t)]
         self.prenets = self._shared((task.source for task in self.plan), self._prenet)
         self.generators = self._shared(targets, self._generator)
-        self.references = self._shared(styled, self._reference)
-        self.universal = None
+        self.styles = None
         if styled:
-            self.universal = TokenLayer(self.latent, self.style_width, self.tokens, self.heads)
+            own = {self.owner[t]: self.domains[t] for t in styled}
+            sizes = self.width, self.latent, self.style_width, self.tokens, self.heads
+            self.styles = Styles(own, *sizes, self.classes if self.listening else 0)
         weights = {t: self.stake(t) for t in targets if self.stake(t)}
         self.branches = None
         if weights:
-            own = {t: self.owner[t] for t in weights}
+            facing = {t: self.owner[t] for t in weights}
             drawn = self.latent_regression or self.distance  # else there is no such branch
             again = [t for t in styled if t in weights and drawn]
-            self.branches = Branches(own, again, self._critic, self.game, weights, self.conditional)
+            self.branches = Branches(
+                judged, again, self._critic, self.game, weights, self.conditional
+            )
 
     def _shared(self, domains: Iterable[str], make: Callable[[str], nn.Module]) -> nn.ModuleDict:
         """A subnet for each modality of these domains, under its first domain's name."""
@@ -206,9 +218,6 @@ class UniversalAttention(Bridge):
 
     def _prenet(self, domain: str) -> nn.Module:
         return self.domains[domain].prenet(self.width)
-
-    def _reference(self, domain: str) -> nn.Module:
-        return ReferenceEncoder(self.domains[domain], self.width, self.latent)
 
     def _generator(self, domain: str) -> nn.Module:
         condition = self.style_width * self.in_style(domain)
@@ -253,7 +262,7 @@ class UniversalAttention(Bridge):
             made: Signal = net(code)
             return made
         if style is None:
-            style = self._of(code.tokens.new_zeros(len(code), self.latent))
+            style = self._known().of(code.tokens.new_zeros(len(code), self.latent))
         elif len(style) == 1 < len(code):
             style = Code(style.tokens.expand(len(code), -1, -1))
         made = net(code, style)
@@ -261,8 +270,7 @@ class UniversalAttention(Bridge):
 
     def style(self, reference: Signal, domain: str) -> Code:
         """The style ``[b 1 z]`` of references: of the mean of their embeddings."""
-        net = self._net(self.references, domain, "styled target")
-        return self._of(net(reference)[0])
+        return self._known().of(self._reference(domain)(reference)[0])
 
     def style_sample(self, n: int) -> Code:
         """n styles of r ~ N(0, I), drawn by torch's generator of the CPU.
@@ -270,9 +278,7 @@ class UniversalAttention(Bridge):
         Raises:
             UnsupportedError: no domain is made in a style.
         """
-        universal = self._styles()
-        r = torch.randn(n, self.latent)
-        return Code.of(universal(r.to(next(universal.parameters()).device)))
+        return self._known().sample(n)
 
     def style_mix(self, weights: Tensor) -> Code:
         """Styles of weights over the universal tokens ``[b k]``, the same for every head.
@@ -281,20 +287,15 @@ class UniversalAttention(Bridge):
             UnsupportedError: no domain is made in a style, or there are no tokens.
             DataError: not one weight for each token.
         """
-        universal = self._styles()
-        if not self.tokens:
-            raise UnsupportedError("this bridge has no universal tokens to weigh (tokens is 0)")
-        if weights.ndim != 2 or weights.shape[1] != self.tokens:
-            raise DataError(f"weights are [b {self.tokens}], not {list(weights.shape)}")
-        return Code.of(universal.mix(weights[:, None].expand(-1, self.heads, -1)))
+        return self._known().mix(weights)
 
-    def _styles(self) -> TokenLayer:
-        if self.universal is None:
+    def _known(self) -> Styles:
+        if self.styles is None:
             raise UnsupportedError("no domain of this translator is made in a style")
-        return self.universal
+        return self.styles
 
-    def _of(self, r: Tensor) -> Code:
-        return Code.of(self._styles()(r))
+    def _reference(self, domain: str) -> nn.Module:
+        return self._net(self._known().references, domain, "styled target")
 
     def _net(self, nets: nn.ModuleDict, domain: str, part: str) -> nn.Module:
         self.check_domain(domain)
@@ -305,8 +306,15 @@ class UniversalAttention(Bridge):
 
     # -- training -------------------------------------------------------------------
     def stages(self) -> Sequence[Stage]:
-        parts = [self.prenets, self.generators, self.references, self.universal]
-        learns = [part for part in parts if part is not None and len(list(part.parameters()))]
+        learns: list[nn.Module] = [self.prenets, self.generators]
+        before = []
+        if self.styles is not None:
+            learns.append(self.styles.universal)
+            if self.listening:
+                styled = {t: self.owner[t] for _, t in self.plan if self.in_style(t)}
+                before.append(self.styles.stage(styled, self.listening, 2 * self.batch))
+            else:
+                learns.append(self.styles.references)
         adam = Adam(self.rate, (self.beta1, 0.999), 0.0, self.schedule, self.warmup)
         phases = [
             Phase("translator", learns, self.translator_loss, optimizer=adam, clip=self.clip,
@@ -318,7 +326,7 @@ class UniversalAttention(Bridge):
             game = Phase("critics", [self.branches], self.critic_loss, lazy, optimizer=critic)
             phases.insert(0, game)
         draws = [Draw(str(task), task, self.batch, "paired") for task in self.plan]
-        return [Stage("translation", self.steps, phases, draws, shared=self.translated)]
+        return [*before, Stage("translation", self.steps, phases, draws, shared=self.translated)]
 
     def translated(self, batches: Batches, step: int) -> tuple[Made, float]:
         """What every task makes of its batch, and how much of the training is left."""
@@ -334,8 +342,8 @@ class UniversalAttention(Bridge):
         code: Code = self._net(self.prenets, source, "source")(batch.signals[source].trimmed())
         if not self.in_style(target):
             return Translated(code, real, teach(generator, code, None, real))
-        universal = self._styles()
-        mean, std = self._net(self.references, target, "styled target")(real)
+        universal = self._known().universal
+        mean, std = self._reference(target)(real)
         if self.reference == "label":
             other = of_same_label(batch.labels[target]).to(mean.device)
             mean, std = mean[other], std[other]
@@ -366,12 +374,12 @@ class UniversalAttention(Bridge):
             terms["alignment"] = self.guide * share * misaligned(one.encoded, one.code)
         if self.branches is not None and self.stake(target):
             terms["adversarial"] = self.branches.fooling(target, one)
-        if one.mean is not None and one.std is not None:
+        if one.mean is not None and one.std is not None and not self.listening:
             terms["kl"] = self.kl * gaussian_kl(one.mean, one.std).mean()
         if one.sampled is None or one.r is None or one.styles is None:
             return terms
         if self.latent_regression:
-            reader = self._net(self.references, target, "styled target")
+            reader = self._reference(target)
             missed = (held_still(reader, one.sampled)[0] - one.r).abs().mean()
             terms["latent"] = self.latent_regression * missed
         if self.distance:

@@ -47,7 +47,7 @@ def joined(**changes: Any) -> UniversalAttention:
 
 
 def terms(bridge: UniversalAttention, of: str = "translator", step: int = 1) -> dict[str, Tensor]:
-    (stage,) = bridge.stages()
+    stage = bridge.stages()[-1]
     batches = next(table("a", "b").feed(stage.draws, seed=0))
     chosen = next(p for p in stage.phases if p.name == of)
     torch.manual_seed(1)
@@ -66,6 +66,7 @@ def terms(bridge: UniversalAttention, of: str = "translator", step: int = 1) -> 
         {"adversarial": {"a": 0.5}, "game": "least-squares", "latent_regression": 0.0},
         {"styled": (), "r1": 0.0},
         {"adversarial": 0.0, "distance": 0.0, "latent_regression": 0.0},
+        {"listening": 2, "reference": "label"},
     ],
 )
 def test_the_contract_holds_with_every_option(changes: dict[str, Any]) -> None:
@@ -155,14 +156,44 @@ def test_a_style_that_cannot_be_had_is_refused() -> None:
     code = plain.encode(signal, "a")
     with pytest.raises(UnsupportedError, match="trained without styles"):
         plain.decode(code, "b", Code.of(torch.zeros(2, 8)))
-    with pytest.raises(UnsupportedError, match="'b' is no styled target"):
+    with pytest.raises(UnsupportedError, match="no domain of this translator is made in a style"):
         plain.style(signal, "b")
+    with pytest.raises(UnsupportedError, match="'b' is no styled target"):
+        joined(styled=["a"]).style(signal, "b")
     with pytest.raises(UnsupportedError, match="no domain of this translator is made in a style"):
         plain.style_sample(2)
     with pytest.raises(UnsupportedError, match="no universal tokens to weigh"):
         linear.style_mix(torch.ones(1, 10))
     with pytest.raises(DataError, match=r"weights are \[b 10\], not \[1, 3\]"):
         bridge.style_mix(torch.ones(1, 3))
+
+
+def test_references_that_have_listened_tell_styles_and_are_then_held_still() -> None:
+    """Dark items and light ones, which differ in content, too."""
+    values = torch.rand(64, 6, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(64) % 2
+    items = Signal(0.5 * values + 0.5 * labels[:, None])
+    columns = {"a": Memory(Signal(values), labels), "b": Memory(items, labels)}
+    bridge = quick(tasks=[("a", "b")], reference="label", listening=60, steps=2)
+    torch.manual_seed(0)
+    bridge.connect({"a": Dots(), "b": Dots()}, 2)
+    events = list(play(bridge, Table(columns, ("dark", "light")), log_every=60))
+    told = [e.losses["references/right"] for e in events if "references/right" in e.losses]
+    assert told[-1] > 0.9
+    assert bridge.styles is not None
+    listened, translated = bridge.stages()
+    learning = {id(p) for phase in translated.phases for m in phase.learns for p in m.parameters()}
+    held = [*bridge.styles.references.parameters(), *bridge.styles.tellers.parameters()]
+    assert learning.isdisjoint(map(id, held))
+    assert {id(p) for m in listened.phases[0].learns for p in m.parameters()} == set(map(id, held))
+
+
+def test_styles_by_labels_need_labels() -> None:
+    for changes in ({"reference": "label"}, {"listening": 1}):
+        bridge = quick(**changes)
+        with pytest.raises(SettingError, match="these records have no"):
+            bridge.connect({"a": Dots(), "b": Dots()}, 0)
+            bridge.stages()
 
 
 def test_the_token_layer_is_multi_head_attention_over_tanh_of_tokens() -> None:
@@ -306,6 +337,7 @@ def test_a_reference_of_the_same_label_is_another_item() -> None:
         ({"adversarial": {"a": -1.0}}, "adversarial a must be a number >= 0"),
         ({"reference": "mine"}, "reference must be one of 'target', 'label'"),
         ({"guide_until": 0.0}, "guide_until must be a number"),
+        ({"listening": -1}, "listening must be a whole number >= 0"),
         ({"heads": 0}, "heads must be a whole number >= 1"),
         ({"game": "chess"}, "game must be one of"),
     ],

@@ -209,7 +209,7 @@ class UniversalAttention(Bridge):
             drawn = self.latent_regression or self.distance  # else there is no such branch
             again = [t for t in styled if t in weights and drawn]
             self.branches = Branches(
-                judged, again, self._critic, self.game, weights, self.conditional
+                facing, again, self._critic, self.game, weights, self.conditional
             )
 
     def _shared(self, domains: Iterable[str], make: Callable[[str], nn.Module]) -> nn.ModuleDict:

@@ -153,9 +153,14 @@ class CoupledGANs(Bridge):
             domain: modality.prenet(self.space.width, pooled=True)
             for domain, modality in self.domains.items()
         }
-        self.inverses = nn.ModuleDict(inverses if self.inverse_steps else {})
+        self.inverses = nn.ModuleDict(inverses if self.inverted else {})
         for domain in self.domains:
             self.register_buffer(f"variance_{domain}", torch.zeros(()))
+
+    @property
+    def inverted(self) -> bool:
+        """Whether inverses are learned."""
+        return self.inverse_steps > 0
 
     @abstractmethod
     def build_game(self) -> None:

@@ -61,6 +61,11 @@ class Synchronizer(CoupledGANs):
         anchoring: weight of the loss that each concept is to make what one cluster of real
             tuples is, see ``Anchors``; 0 leaves it to the game what concepts mean. Without
             concepts it says nothing.
+        reaching: weight of what generators miss of real records, all of whose items they are to
+            make again from the learned inverse of one of them: the squared error as a share of
+            the domain's variance. Inverses then learn within the game. Real items come within
+            reach of an inversion, which else finds near a query what belongs to another, for a
+            game alone leaves much of the data out. 0 for the game alone, as published.
         pairs: records the synchronizer sees at every step.
         sync_steps: of a stage of its own, before the game, which it then no longer learns
             in; 0 to learn within the game, as published. It never sees what is made, so it
@@ -106,6 +111,7 @@ class Synchronizer(CoupledGANs):
         synchrony: float = 4.0,
         asynchrony: str = "each",
         anchoring: float = 2.0,
+        reaching: float = 0.0,
         pairs: int = 128,
         sync_steps: int = 1500,
         sync_rate: float = 7e-4,
@@ -146,7 +152,7 @@ class Synchronizer(CoupledGANs):
         check_number(self.name, "pairs", pairs, 2, integer=True)
         check_number(self.name, "sync_steps", sync_steps, 0, integer=True)
         weights = {"synchrony": synchrony, "sync_rate": sync_rate, "sync_r1": sync_r1,
-                   "anchoring": anchoring, "choosing": choosing}  # fmt: skip
+                   "anchoring": anchoring, "reaching": reaching, "choosing": choosing}  # fmt: skip
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
         check_number(self.name, "sync_dropout", sync_dropout, 0, 0.99)
@@ -163,9 +169,13 @@ class Synchronizer(CoupledGANs):
                 f"{self.name}: concepts get their meaning from the features of a synchronizer that "
                 "is finished; take fusion='product' and sync_steps above 0, or anchoring=0"
             )
-        self.sync_steps, self.anchoring = sync_steps, anchoring
+        self.sync_steps, self.anchoring, self.reaching = sync_steps, anchoring, reaching
         self.sync_rate, self.sync_r1, self.sync_dropout = sync_rate, sync_r1, sync_dropout
         self.sync_augment, self.choosing = sync_augment, choosing
+
+    @property
+    def inverted(self) -> bool:
+        return super().inverted or self.reaching > 0
 
     def build_game(self) -> None:
         modalities = self.domains
@@ -206,7 +216,34 @@ class Synchronizer(CoupledGANs):
         }
         if self.anchors is not None and kinds is not None:
             terms["anchors"] = self.anchoring * self.anchors.miss(features, kinds)
+        if self.reaching:
+            terms |= self.reach_terms(batches, made)
         return terms
+
+    def reach_terms(self, batches: Batches, made: Made) -> dict[str, Tensor]:
+        """What is missed of real records, a share of which each domain's inverse reads.
+
+        And what inverses miss of the z of made items, which ties what they say to the prior.
+        """
+        real = batches["pairs"].signals
+        names = list(self.domains)
+        count = len(real[names[0]])
+        parts = torch.arange(count).tensor_split(len(names))
+        reads = zip(names, parts, strict=True)
+        z = torch.cat([self.inverses[d](real[d][part]).vector for d, part in reads if len(part)])
+        again = self.make(self.space.snap(z.float()), names)
+        misses = [
+            squared_error(again[d], real[d]).mean() / self.get_buffer(f"variance_{d}")
+            for d in names
+        ]
+        turned = [
+            self.space.miss(self.inverses[d](Signal(x.values.detach(), x.lengths)).vector, made.z)
+            for d, x in made.signals.items()
+        ]
+        return {
+            "reach": self.reaching * torch.stack(misses).mean(),
+            "inverse": 0.1 * torch.stack(turned).mean(),
+        }
 
     def synchronizer_loss(self, batches: Batches, made: Made | None = None) -> dict[str, Tensor]:
         """``L_S`` on real tuples, half of them synchronous, and how often it is right."""
@@ -280,8 +317,9 @@ class Synchronizer(CoupledGANs):
             "discriminator", [self.critics], self.critic_loss, self.lazy(),
             optimizer=self.adam(self.critic_rate),
         )  # fmt: skip
+        making = [self.generators, self.inverses] if self.reaching else [self.generators]
         generators = Phase(
-            "generator", [self.generators], self.generator_loss,
+            "generator", making, self.generator_loss,
             optimizer=self.adam(self.rate), ema=self.ema,
         )  # fmt: skip
         synchronizer = Phase(
@@ -294,6 +332,8 @@ class Synchronizer(CoupledGANs):
             own = [synchronizer], [pairs]
             stages.append(Stage("synchronizer", self.sync_steps, *own, self.counted))
             phases, draws = [critics, generators], [items]
+            if self.reaching:
+                draws.append(Draw("pairs", names, self.batch, "paired"))
         stages.append(Stage("game", self.steps, phases, draws, self.measured, self.imagined))
         if self.inverse_steps:
             stages.append(self.inverse_stage())

@@ -127,6 +127,28 @@ def test_synchrony_is_the_papers_on_logs_of_probabilities(fusion: str, asynchron
     torch.testing.assert_close(terms["made"], here.mean().detach())
 
 
+def test_reaching_makes_real_records_again_from_either_of_their_items() -> None:
+    bridge = made(reaching=3.0, inverse_steps=0, sync_steps=0)
+    bridge.variance_a.fill_(2.0)
+    bridge.variance_b.fill_(0.5)
+    given = batches(bridge, columns(True))
+    real = given[0]["pairs"].signals
+    found = bridge.reach_terms(*given)
+    half = len(real["a"]) // 2
+    missed = torch.zeros(())
+    for source, part in (("a", slice(None, half)), ("b", slice(half, None))):
+        z = bridge.inverses[source](real[source][part]).vector
+        for domain, variance in (("a", 2.0), ("b", 0.5)):
+            again = bridge.make(z, [domain])[domain].values
+            missed = missed + (again - real[domain].values[part]).square().sum() / variance
+    torch.testing.assert_close(found["reach"], 3.0 * missed / (2 * len(real["a"])))
+    game = bridge.stages()[-1].phases[-1]
+    assert {id(m) for m in game.learns} == {id(bridge.generators), id(bridge.inverses)}
+    loss = sum(found.values())
+    loss.backward()
+    assert all(p.grad is not None for m in game.learns for p in m.parameters())
+
+
 def test_contrast_names_an_items_own_among_those_of_other_concepts() -> None:
     bridge = made(asynchrony="contrast", concepts=2, synchrony=2.0, sync_steps=0)
     given = batches(bridge, columns(True))

@@ -40,7 +40,8 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "rotated": {
         "latent": 32,
         "asynchrony": "contrast",
-        "steps": 10_000,
+        "steps": 4000,
+        "reaching": 4.0,
         "sync_steps": 1000,
         "sync_rate": 7e-4,
         "sync_augment": False,
@@ -51,7 +52,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "critic_rate": 8e-4,
         "r1": 0.2,
         "warmup": 100,
-        "inverse_steps": 300,
+        "inverse_steps": 0,
         "reach": 100.0,
     },
     "spoken": {

@@ -16,6 +16,9 @@ class Code:
     Args:
         tokens: ``[b n d]``.
         mask: ``[b n]`` booleans, True where a token is real; None when all are.
+        placed: whether a token stands for the same place of every item (of a picture, of a
+            window of sound), so that their number tells nothing of an item. Where it is False,
+            tokens follow one another as far as an item goes, and what a batch pads is nothing.
 
     Raises:
         DataError: ``tokens`` has not three axes, or the mask does not fit them.
@@ -23,6 +26,7 @@ class Code:
 
     tokens: Tensor
     mask: Tensor | None = None
+    placed: bool = False
 
     def __post_init__(self) -> None:
         if self.tokens.ndim != 3:

@@ -96,11 +96,11 @@ class ConvDecoder(nn.Module):
     """A code -> pictures ``[b c h w]``, not yet squashed into their range.
 
     The mean token goes through two linear layers into the innermost map, and from there
-    (evened, see ``even``) stage by stage to exactly the size of the plan. Where the code has as
-    many tokens as ``n``, each token that is real also adds to its own place of the map at
-    ``stage``; other numbers of tokens are spread over the places (``spread``), but one, a latent
-    vector, speaks through its mean alone. A condition scales and shifts the features of every
-    stage (FiLM, Perez et al. 2018, eq. 2).
+    (evened, see ``even``) stage by stage to exactly the size of the plan. Of a code that is
+    placed, with ``n`` tokens, each token that is real also adds to its own place of the map at
+    ``stage``; other codes are spread over the places (``spread``), but an item of one token, a
+    latent vector, speaks through its mean alone. A condition scales and shifts the features of
+    every stage (FiLM, Perez et al. 2018, eq. 2).
 
     Args:
         plan: the sizes, from outside in.
@@ -151,8 +151,7 @@ class ConvDecoder(nn.Module):
         last = len(self.ups)
         for i, up in enumerate(self.ups):
             if last - i == self.stage and code.tokens.shape[1] > 1:
-                own = code.tokens.shape[1] == self.n
-                x = x + self.places(code if own else spread(code, self.n))
+                x = x + self.places(code)
             if style is not None:
                 scale, shift = self.films[i](style)[:, :, None, None].chunk(2, 1)
                 x = x * (1 + scale) + shift
@@ -162,9 +161,14 @@ class ConvDecoder(nn.Module):
     def places(self, code: Code) -> Tensor:
         """What each token adds: ``[b n d]`` -> ``[b C h w]`` at the stage's map, row by row."""
         h, w = self.plan.sizes[self.stage]
+        mask = code.mask
+        if not code.placed or code.tokens.shape[1] != self.n:
+            if mask is not None:
+                mask = (mask.sum(1) > 1)[:, None]
+            code = spread(code, self.n)
         x: Tensor = self.place(code.tokens)
-        if code.mask is not None:
-            x = x * code.mask[..., None].to(x.dtype)
+        if mask is not None:
+            x = x * mask[..., None].to(x.dtype)
         b, n = x.shape[:2]
         x = x.view(b, n, -1, h * w // n).transpose(1, 2)
         return x.reshape(b, -1, h, w)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -226,4 +227,4 @@ def _between(code: Code, steps: int) -> Code:
     a, b = code.tokens
     p = torch.linspace(0, 1, steps, device=a.device)[:, None, None]
     mask = None if code.mask is None else code.mask.any(0).expand(steps, -1)
-    return Code((1 - p).sqrt() * a + p.sqrt() * b, mask)
+    return replace(code, tokens=(1 - p).sqrt() * a + p.sqrt() * b, mask=mask)

@@ -48,7 +48,7 @@ class AudioPrenet(nn.Module):
         self.net = ConvPrenet(plan, width, 1 if pooled else h * w)
 
     def forward(self, signal: Signal) -> Code:
-        return Code(self.net(self.picture(signal)))
+        return Code(self.net(self.picture(signal)), placed=True)
 
 
 class AudioGenerator(nn.Module):

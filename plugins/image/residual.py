@@ -39,7 +39,7 @@ class ResidualPrenet(nn.Module):
 
     def forward(self, signal: Signal) -> Code:
         x = signal.values * 2 - 1
-        return Code(self.net(x) + self.pixels(x).float())
+        return Code(self.net(x) + self.pixels(x).float(), placed=True)
 
 
 def modulated(x: Tensor, film: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class ResidualGenerator(nn.Module):
         style = check_condition(condition, self.condition)
         within = self.mean(mean_token(code))
         skip: Tensor | None = None
-        if code.tokens.shape[1] == self.size[0] * self.size[1]:
+        if code.placed and code.tokens.shape[1] == self.size[0] * self.size[1]:
             skip = self.laid_out(code)
             for block in self.outer:
                 skip = block(skip, style)

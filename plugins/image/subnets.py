@@ -34,7 +34,7 @@ class ImagePrenet(nn.Module):
 
     def forward(self, signal: Signal) -> Code:
         # pixels of mean about 0 keep the first layer's features apart
-        return Code(self.net(signal.values * 2 - 1))
+        return Code(self.net(signal.values * 2 - 1), placed=True)
 
 
 class Squashed(nn.Module):

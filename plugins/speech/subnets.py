@@ -58,7 +58,7 @@ class SpeechPrenet(nn.Module):
         lengths = signal.lengths
         if lengths is None:
             lengths = torch.full_like(frames[:1], signal.values.shape[1]).expand(len(signal))
-        return Code(tokens, frames < lengths[:, None])
+        return Code(tokens, frames < lengths[:, None], placed=True)
 
 
 class Window(nn.Module):
@@ -83,8 +83,8 @@ class Windowed(nn.Module):
 class SpeechGenerator(nn.Module):
     """``Code`` -> ``Signal`` ``[b t f]`` in [0, 1], t the whole window, float32 under any autocast.
 
-    A code of one token for every ``STRIDE`` frames of the window gives each its own place, and
-    its mask the lengths; any other code speaks through its mean, and every length is t: the
+    A placed code of one token for every ``STRIDE`` frames of the window gives each its own
+    place, and its mask the lengths; with any other (see ``ConvDecoder``) every length is t: the
     clip's end is then heard in the values (``Speech.split`` finds it).
     """
 
@@ -105,7 +105,7 @@ class SpeechGenerator(nn.Module):
     def forward(self, code: Code, condition: Code | None = None) -> Signal:
         values = squash(self.net(code, condition))[:, 0]
         t = self.size[0]
-        if code.mask is None or code.tokens.shape[1] != self.n:
+        if code.mask is None or not code.placed or code.tokens.shape[1] != self.n:
             return Signal(values, torch.full((len(code),), t, device=values.device))
         made = Signal(values, (code.mask.sum(1) * STRIDE).clamp(1, t))
         return Signal(values * made.mask()[..., None], made.lengths)

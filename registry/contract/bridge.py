@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -130,7 +131,8 @@ def _alone(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
     """One code decoded alone is what it is in company; here no search blurs the comparison."""
     for source, signal in signals.items():
         code = bridge.encode(signal, source)
-        first = Code(code.tokens[:1], None if code.mask is None else code.mask[:1])
+        mask = None if code.mask is None else code.mask[:1]
+        first = replace(code, tokens=code.tokens[:1], mask=mask)
         for target in signals:
             company, alone = bridge.decode(code, target), bridge.decode(first, target)
             check_alone(company.values[:1], alone.values, f"{source}->{target} alone")

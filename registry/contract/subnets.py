@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,8 +43,9 @@ def check_subnets(subject: str, modality: Modality, signal: Signal, width: int) 
     """
     b = len(signal)
     with clause(subject, "prenet makes tokens"), torch.no_grad():
-        n = modality.prenet(width)(signal).tokens.shape[1]
-        one, many, own = (Code(torch.randn(b, k, width)) for k in (1, 5, n))
+        read = modality.prenet(width)(signal)
+        one, many = (Code(torch.randn(b, k, width)) for k in (1, 5))
+        own = Code(torch.randn(b, read.tokens.shape[1], width), placed=read.placed)
         style = Code(torch.randn(b, 1, 4))
     for pooled in (False, True):
         _check(
@@ -143,7 +145,7 @@ def _values(made: Made) -> Tensor:
 def _leaf(given: Signal | Code) -> Signal | Code:
     """The same input, asking for its gradient where it can have one."""
     if isinstance(given, Code):
-        return Code(given.tokens.clone().requires_grad_(), given.mask)
+        return replace(given, tokens=given.tokens.clone().requires_grad_())
     if not given.values.is_floating_point():
         return given
     return Signal(given.values.clone().requires_grad_(), given.lengths)
@@ -151,7 +153,8 @@ def _leaf(given: Signal | Code) -> Signal | Code:
 
 def _first(given: Signal | Code) -> Signal | Code:
     if isinstance(given, Code):
-        return Code(given.tokens[:1], None if given.mask is None else given.mask[:1])
+        mask = None if given.mask is None else given.mask[:1]
+        return replace(given, tokens=given.tokens[:1], mask=mask)
     return given[:1]
 
 
@@ -225,7 +228,7 @@ def _padding(modality: Modality, signal: Signal, width: int, code: Code) -> None
     spoilt = torch.where(mask[..., None], code.tokens, code.tokens + 9)
     generator = modality.generator(width).eval()
     with torch.no_grad():
-        made, again = generator(Code(code.tokens, mask)), generator(Code(spoilt, mask))
+        made, again = (generator(replace(code, tokens=x, mask=mask)) for x in (code.tokens, spoilt))
         check_same(made.values, again.values, "padding tokens ignored by generator", CLOSE)
         if signal.lengths is None or not signal.values.is_floating_point():
             return

@@ -8,6 +8,9 @@ import torch
 
 from transmodal.core.code import Code
 from transmodal.core.decoders import spread
+from transmodal.core.modality import Modality
+from transmodal.plugins.image.modality import Image
+from transmodal.plugins.speech.modality import Speech
 
 
 @pytest.mark.parametrize("n", [3, 5, 12])
@@ -26,3 +29,36 @@ def test_one_real_token_fills_every_place() -> None:
     mask = torch.tensor([[False, True, False]])
     tokens = torch.tensor([[[7.0], [2.0], [9.0]]])
     assert torch.equal(spread(Code(tokens, mask), 4).tokens, torch.full((1, 4, 1), 2.0))
+
+
+@pytest.mark.parametrize(
+    "modality",
+    [Image(size=16), Image(size=16, grid=4, residual=2), Speech(seconds=0.5)],
+    ids=["image", "residual", "speech"],
+)
+def test_what_is_made_of_a_text_does_not_depend_on_the_padding_of_its_batch(
+    modality: Modality,
+) -> None:
+    """Also where the padded length is that of the modality's own codes, and of one token alone."""
+    torch.manual_seed(0)
+    net = modality.generator(8).eval()
+    own = 16 if isinstance(modality, Image) else net.n
+    for n in (1, 2, 5):
+        tokens = torch.randn(1, n, 8)
+        with torch.no_grad():
+            alone = net(Code(tokens)).values
+            for length in {n, 6, own, own + 1} - set(range(n)):
+                padded = torch.cat([tokens, torch.randn(1, length - n, 8)], 1)
+                made = net(Code(padded, torch.arange(length)[None] < n)).values
+                assert (made - alone).abs().max() < 1e-5
+
+
+def test_a_placed_token_speaks_to_its_own_place_alone() -> None:
+    torch.manual_seed(0)
+    net = Image(size=16, grid=4).generator(8).eval()
+    tokens = torch.randn(1, 16, 8)
+    mask = torch.ones(1, 16, dtype=torch.bool)
+    mask[:, 5] = False
+    whole = Code(tokens, mask, placed=True)
+    x = net.net.places(whole)
+    assert (x[:, :, 1, 1] == 0).all() and (x[:, :, 1, 2] != 0).any()

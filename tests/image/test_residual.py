@@ -53,7 +53,8 @@ def test_a_token_speaks_about_its_place() -> None:
     other = tokens.clone()
     other[0, 0] += 3
     with torch.no_grad():
-        change = generator(Code(tokens)).values - generator(Code(other)).values
+        whole, changed = (Code(x, placed=True) for x in (tokens, other))
+        change = generator(whole).values - generator(changed).values
     near, far = change[..., :8, :8].abs().mean(), change[..., 24:, 24:].abs().mean()
     assert near > 3 * far  # what the mean token says is everywhere
 

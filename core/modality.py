@@ -145,6 +145,13 @@ class Modality(Configurable, ABC):
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:
         """Negative log-likelihood ``[b]`` in nats, up to a constant, of real under made."""
 
+    def counted(self, real: Signal) -> Tensor:
+        """``[b]``: how many numbers ``reconstruction`` sums over, here those that are real."""
+        count = torch.full((len(real),), real.values[0].numel(), device=real.values.device)
+        if real.lengths is None:
+            return count
+        return count // real.values.shape[1] * real.lengths
+
     def metrics(self) -> Mapping[str, Metric]:
         """Named scores of made signals against real ones."""
         return {}

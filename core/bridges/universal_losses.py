@@ -17,13 +17,10 @@ def per_value(modality: Modality, made: Signal, real: Signal) -> Tensor:
     """The modality's reconstruction in nats per number of an item, a scalar.
 
     So that one weight serves pictures, sounds and texts: the mean over items of nats over
-    numbers (valid positions times features; for discrete units, the units). For a Laplace
-    likelihood of scale 0.1 it is ten times the mean absolute error, BicycleGAN's weight.
+    numbers (``Modality.counted``; of discrete units, the units). For a Laplace likelihood of
+    scale 0.1 it is ten times the mean absolute error, BicycleGAN's weight.
     """
-    count = real.values[0].numel() * torch.ones(len(real), device=real.values.device)
-    if real.lengths is not None:
-        count = count / real.values.shape[1] * real.lengths
-    return (modality.reconstruction(made, real).float() / count).mean()
+    return (modality.reconstruction(made, real).float() / modality.counted(real)).mean()
 
 
 def apart(one: Signal, other: Signal) -> Tensor:
@@ -76,9 +73,13 @@ def _likely(signal: Signal) -> Signal:
 
 
 def held_still(module: nn.Module, *given: Signal) -> tuple[Tensor, ...]:
-    """The module's output, with gradients for what is given and none for its weights."""
-    weights = {name: p.detach() for name, p in module.named_parameters()}
-    out: tuple[Tensor, ...] = torch.func.functional_call(module, weights, given)
+    """The module's output, with gradients for what is given and none for its weights.
+
+    Nor do its norms' running statistics take in what is given.
+    """
+    held = {name: p.detach() for name, p in module.named_parameters()}
+    held |= {name: buffer.clone() for name, buffer in module.named_buffers()}
+    out: tuple[Tensor, ...] = torch.func.functional_call(module, held, given)
     return out
 
 

@@ -258,6 +258,10 @@ class Speech(Modality):
         error = made.values.float() - real.values.float()
         return error.square().flatten(1).sum(1) / (2 * self.std**2)
 
+    def counted(self, real: Signal) -> Tensor:
+        """``[b]``: the numbers of the window, or with ``reduction`` of the clip's own frames."""
+        return super().counted(Signal(real.values, real.lengths if self.reduction else None))
+
     def metrics(self) -> Mapping[str, Metric]:
         """Distances in decibels, and the spectral convergence of mel amplitudes."""
         return {

@@ -196,6 +196,18 @@ def test_reconstruction_is_the_normal_likelihood_over_the_whole_window() -> None
     assert np.allclose(nats.numpy() + constant, -logp, rtol=1e-5)
 
 
+def test_an_error_costs_as_much_in_a_short_clip_as_in_a_long_one() -> None:
+    lengths = torch.tensor([2, 10])
+    real = Signal(torch.zeros(2, 10, 4), lengths)
+    made = Signal(torch.full((2, 10, 4), 0.2), lengths)
+    windowed, sequence = Speech(std=0.2), Speech(std=0.2, reduction=1)
+    assert windowed.counted(real).tolist() == [40, 40]
+    assert sequence.counted(real).tolist() == [8, 40]
+    for modality, nats in ((windowed, 0.5), (sequence, 1.0)):
+        each = modality.reconstruction(made, real) / modality.counted(real)
+        torch.testing.assert_close(each, torch.full((2,), nats))
+
+
 def test_metrics_against_other_arithmetic() -> None:
     speech = Speech()
     g = torch.Generator().manual_seed(0)

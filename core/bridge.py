@@ -24,7 +24,7 @@ class Needs:
 
     Args:
         labels: every domain must have labelled items.
-        pairs: some rows must hold all domains.
+        pairs: some rows must hold the domains that ``Bridge.together`` names.
         advice: what to do when the records lack it.
     """
 
@@ -66,6 +66,10 @@ class Bridge(Configurable, nn.Module, ABC):
     @abstractmethod
     def build(self) -> None:
         """Build the modules, ``self.domains`` and ``self.classes`` being set."""
+
+    def together(self) -> Sequence[Sequence[str]]:
+        """Groups of domains that some rows must hold together, where the bridge needs pairs."""
+        return [tuple(self.domains)]
 
     @abstractmethod
     def encode(self, signal: Signal, domain: str) -> Code:

@@ -133,13 +133,15 @@ def paired(draw: Draw, columns: Mapping[str, Column]) -> dict[str, list[Tensor]]
         {int(row): i for i, row in enumerate(column.rows.tolist())} for column in columns.values()
     ]
     shared = sorted(set.intersection(*(set(rows) for rows in position)))
+    labelled = ""
     if draw.labelled or draw.balanced:
-        first = next(iter(columns.values()))
-        shared = [row for row in shared if first.labels[position[0][row]] != UNLABELLED]
+        labelled = ", with a label in each,"
+        for column, rows in zip(columns.values(), position, strict=True):
+            shared = [row for row in shared if column.labels[rows[row]] != UNLABELLED]
     if not shared:
         raise DataError(
-            f"draw {draw.name!r} wants rows that hold all of {', '.join(columns)}, and there are "
-            "none; add pairs, or choose a bridge that learns from unpaired records"
+            f"draw {draw.name!r} wants rows that hold all of {', '.join(columns)}{labelled} and "
+            "there are none; add pairs, or choose a bridge that learns from unpaired records"
         )
     first = next(iter(columns.values()))
     parts: list[list[int]] = [shared]

@@ -177,12 +177,12 @@ class Translator(Joined):
                     f"the bridge {self.bridge.name!r} needs labels, and no item of {domain!r} has "
                     f"one. {needs.advice}"
                 )
-        if needs.pairs:
-            rows = [set(table.column(domain).rows.tolist()) for domain in self.domains]
+        for group in self.bridge.together() if needs.pairs else ():
+            rows = [set(table.column(domain).rows.tolist()) for domain in group]
             if not set.intersection(*rows):
                 raise DataError(
                     f"the bridge {self.bridge.name!r} needs pairs, and no record holds all of "
-                    f"{', '.join(self.domains)}. {needs.advice}"
+                    f"{', '.join(group)}. {needs.advice}"
                 )
 
     def evaluate(

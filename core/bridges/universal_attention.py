@@ -12,7 +12,7 @@ from ..adversarial import GAMES
 from ..bridge import Bridge, Needs
 from ..code import Code
 from ..config import check_choice, check_number
-from ..errors import SettingError, UnsupportedError
+from ..errors import DataError, SettingError, UnsupportedError
 from ..objectives import gaussian_kl
 from ..sequences.taught import Taught, teach
 from ..signal import Signal
@@ -50,9 +50,12 @@ class UniversalAttention(Bridge):
     BicycleGAN (Zhu et al. 2017) holds it still, as done here: together they hide r in the
     picture. Symbols: M_in ``prenets``, M_out ``generators``; Enc_r and UTL are in ``styles``.
 
-    ``published`` holds the paper's sizes and rates; it names no weights, so these are of
-    BicycleGAN (RECIPES B.2). The defaults differ: a narrower r (BicycleGAN's is 8; wide ones
-    carry content), a lighter KL, a larger rate that falls, an average of the weights, R1.
+    ``published`` holds the paper's sizes and rates. It names no weights: those of its pictures
+    are BicycleGAN's (RECIPES B.2: 10 on the mean absolute error, which a
+    ``likelihood="laplace"`` of scale 0.1 comes to; 1 on least squares, of which ours are
+    halved; .5 and .01), those of its sequences our own. The defaults differ: a narrower r
+    (BicycleGAN's is 8; wide ones carry content), a lighter KL, a larger rate that falls, an
+    average of the weights, R1.
 
     Args:
         tasks: pairs (source, target); every ordered pair of domains when not given. Only what
@@ -97,7 +100,7 @@ class UniversalAttention(Bridge):
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "image": {
             "latent": 128, "style_width": 256, "kl": 0.01, "game": "least-squares",
-            "conditional": False,
+            "conditional": False, "adversarial": 2.0,
             "rate": 2e-4, "critic_rate": 2e-4, "beta1": 0.5, "schedule": "constant",
             "warmup": 0, "clip": None, "r1": 0.0, "ema": None, "batch": 2,
         },
@@ -238,6 +241,9 @@ class UniversalAttention(Bridge):
             return self.adversarial.get(domain, 0.0)
         return self.adversarial
 
+    def together(self) -> Sequence[Sequence[str]]:
+        return self.plan
+
     # -- through the common space ---------------------------------------------------
     def encode(self, signal: Signal, domain: str) -> Code:
         """A signal's content.
@@ -254,6 +260,7 @@ class UniversalAttention(Bridge):
 
         Raises:
             UnsupportedError: no task has this domain as its target; or it has no style.
+            DataError: neither one style nor one for each item.
         """
         net = self._net(self.generators, domain, "target")
         if not self.in_style(domain):
@@ -263,6 +270,10 @@ class UniversalAttention(Bridge):
             return made
         if style is None:
             style = self._known().of(code.tokens.new_zeros(len(code), self.latent))
+        elif len(style) not in (1, len(code)):
+            raise DataError(
+                f"{len(style)} styles for {len(code)} items; give one for all, or one for each"
+            )
         elif len(style) == 1 < len(code):
             style = Code(style.tokens.expand(len(code), -1, -1))
         made = net(code, style)
@@ -325,8 +336,13 @@ class UniversalAttention(Bridge):
             critic = Adam(self.critic_rate, (self.beta1, 0.999))
             game = Phase("critics", [self.branches], self.critic_loss, lazy, optimizer=critic)
             phases.insert(0, game)
-        draws = [Draw(str(task), task, self.batch, "paired") for task in self.plan]
+        draws = [self._draw(task) for task in self.plan]
         return [*before, Stage("translation", self.steps, phases, draws, shared=self.translated)]
+
+    def _draw(self, task: Task) -> Draw:
+        """Records of a task; where a label lends the style, as many of each, so none is alone."""
+        alike = self.reference == "label" and self.in_style(task.target)
+        return Draw(str(task), task, self.batch, "paired", labelled=alike, balanced=alike)
 
     def translated(self, batches: Batches, step: int) -> tuple[Made, float]:
         """What every task makes of its batch, and how much of the training is left."""

@@ -162,6 +162,8 @@ def test_a_style_that_cannot_be_had_is_refused() -> None:
         joined(styled=["a"]).style(signal, "b")
     with pytest.raises(UnsupportedError, match="no domain of this translator is made in a style"):
         plain.style_sample(2)
+    with pytest.raises(DataError, match="3 styles for 2 items"):
+        bridge.decode(code, "b", bridge.style_sample(3))
     with pytest.raises(UnsupportedError, match="no universal tokens to weigh"):
         linear.style_mix(torch.ones(1, 10))
     with pytest.raises(DataError, match=r"weights are \[b 10\], not \[1, 3\]"):
@@ -186,6 +188,29 @@ def test_references_that_have_listened_tell_styles_and_are_then_held_still() -> 
     held = [*bridge.styles.references.parameters(), *bridge.styles.tellers.parameters()]
     assert learning.isdisjoint(map(id, held))
     assert {id(p) for m in listened.phases[0].learns for p in m.parameters()} == set(map(id, held))
+
+
+def test_tasks_may_learn_from_records_of_their_own() -> None:
+    values, none = dots(16)[0], torch.full((16,), -1)
+    rows = torch.arange(16)
+    columns = {
+        "a": Memory(Signal(values), none, rows),
+        "b": Memory(Signal(values[:8]), none[:8], rows[:8]),
+        "c": Memory(Signal(values[8:]), none[:8], rows[8:]),
+    }
+    domains = {d: Dots() for d in "abc"}
+    translator = Translator(domains, quick(tasks=[("a", "b"), ("a", "c")], styled=()))
+    translator.fit(Table(columns, ()), progress=False)
+    with pytest.raises(DataError, match="no record holds all of b, c"):
+        Translator(domains, quick(tasks=[("a", "b"), ("b", "c")])).fit(Table(columns, ()))
+
+
+def test_targets_without_labels_lend_no_styles() -> None:
+    values, none = dots(16)[0], torch.full((16,), -1)
+    columns = {"a": Memory(Signal(values), torch.arange(16) % 2), "b": Memory(Signal(values), none)}
+    bridge = quick(tasks=[("a", "b")], reference="label")
+    with pytest.raises(DataError, match="hold all of a, b, with a label in each, and there are"):
+        Translator({d: Dots() for d in "ab"}, bridge).fit(Table(columns, ("0", "1")))
 
 
 def test_styles_by_labels_need_labels() -> None:
@@ -291,6 +316,12 @@ def test_the_latent_regression_leaves_the_encoder_alone() -> None:
     mean.square().sum().backward()
     assert values.grad is not None and values.grad.abs().sum() > 0
     assert all(p.grad is None for p in net.parameters())
+
+
+def test_the_latent_regression_moves_no_running_statistics() -> None:
+    net = torch.nn.BatchNorm1d(3)
+    held_still(net, torch.randn(8, 3))
+    assert torch.equal(net.running_mean, torch.zeros(3)) and net.num_batches_tracked == 0
 
 
 def test_the_terms_are_the_paper_s_and_each_can_be_left_out() -> None:

@@ -70,10 +70,11 @@ def main(
                     source, target = WAYS[int(number)]
                     found = adapted(place, source, target, row, seed)
                     say(f"{source}->{target} {row} {seed}", found)
+    shown = place.folder if quick else HERE
     if "record" in what:
-        record(place.folder / "values", HERE, chosen)
+        record(place.folder / "values", shown, chosen)
     if "pictures" in what:
-        draw(place, HERE / "pictures")
+        draw(place, shown / "pictures")
 
 
 def say(what: str, values: Mapping[str, float]) -> None:

@@ -28,8 +28,7 @@ from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.latent_transfer.pictures import draw
 from transmodal.core.evaluation.results import record as record_result
 
-RESULTS = Path(__file__).parent / "results.json"
-PICTURES = Path(__file__).parent / "pictures"
+HERE = Path(__file__).parent
 COMMAND = "python -m transmodal.cookbook.papers.latent_transfer"
 WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 
@@ -74,10 +73,11 @@ def main(
         if "labels" in what:
             for count in counts.split(","):
                 say(f"{count} labels", with_labels(place, int(count), seed, validate))
+    shown = work if quick or validate else HERE
     if "record" in what:
-        record(work / "values", chosen)
+        record(work / "values", shown / "results.json", chosen)
     if "pictures" in what:
-        draw(place, [PAIRS[int(number)] for number in pairs.split(",")], PICTURES)
+        draw(place, [PAIRS[int(number)] for number in pairs.split(",")], shown / "pictures")
 
 
 def say(what: str, values: dict[str, float]) -> None:
@@ -85,8 +85,8 @@ def say(what: str, values: dict[str, float]) -> None:
     click.echo(f"{what}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
 
 
-def record(values: Path, seeds: list[int]) -> None:
-    """Write results.json from the values of all seeds."""
+def record(values: Path, results: Path, seeds: list[int]) -> None:
+    """Write ``results`` from the values of all seeds."""
 
     def read(stem: str) -> dict[int, dict[str, float]]:
         found = {}
@@ -100,7 +100,7 @@ def record(values: Path, seeds: list[int]) -> None:
         found = {seed: v[key] for seed, v in read(stem).items() if key in v}
         if found:
             record_result(
-                RESULTS, name, found, n=n, chance=chance, command=f"{COMMAND} {what} record"
+                results, name, found, n=n, chance=chance, command=f"{COMMAND} {what} record"
             )
 
     for source, target in PAIRS:

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.m3d_gan import speech_text, text_speech
 from transmodal.cookbook.papers.m3d_gan.text_speech import Said
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken
+from transmodal.core.code import Code
+from transmodal.core.signal import Signal
 
 TEXTS = ["ab c", "it's d", "e f g"]
+QUICK = {"steps": 2, "batch": 4, "width": 8, "listening": 2}
+SPECTRUM = {"sample_rate": 16000, "seconds": 0.5, "n_fft": 512, "hop": 256, "mels": 16}
 
 
 def tones(which: str = "test") -> Spoken:
@@ -34,7 +38,8 @@ def tones(which: str = "test") -> Spoken:
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     for module in (text_speech, speech_text):
         monkeypatch.setattr(module, "corpus", lambda work, which, count: tones(which))
-        monkeypatch.setattr(module, "QUICK", {"steps": 2, "batch": 4, "width": 8})
+        monkeypatch.setattr(module, "QUICK", QUICK)
+        monkeypatch.setattr(module, "SPECTRUM", SPECTRUM)
     return Work(tmp_path, quick=True)
 
 
@@ -62,14 +67,64 @@ def test_references_are_of_the_style_and_of_another_sentence(
         assert real.texts[place] != real.texts[i]
 
 
-def test_references_begin_as_those_of_the_listener(
-    work: Work, monkeypatch: pytest.MonkeyPatch
+def test_all_is_measured_and_remembered(
+    tmp_path: Path, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_speech, "LISTENED", 2)
-    ours = text_speech.begun(work, 0)
-    wanted = text_speech.listened(work, 0).encoder.state_dict()
-    found = ours.bridge.references["speech"].state_dict()  # type: ignore[index, union-attr]
-    assert all(torch.equal(found[key], value) for key, value in wanted.items())
+    for name, value in QUICK.items():
+        monkeypatch.setattr(text_speech, name.upper(), value)
+    heard: list[int] = []
+
+    class Deaf:
+        def __init__(self, folder: Path) -> None: ...
+
+        def hear(self, wave: Tensor, sample_rate: int) -> str:
+            heard.append(len(wave))
+            return TEXTS[(len(heard) - 1) % 3] if len(heard) <= 3 else "a"
+
+    monkeypatch.setattr(text_speech, "Whisper", Deaf)
+    monkeypatch.setattr(text_speech, "JUDGED", 12)
+    full = Work(tmp_path / "full")
+    monkeypatch.setattr(Work, "steps", lambda self, steps: 2)
+    values = text_speech.measure(full, 0)
+    assert values["wer_real"] == 0 and values["wer_swapped"] == 1
+    assert values["every/n"] == 12 and 0 <= values["every/style"] <= 1
+    assert heard[:3] == [len(tones().waves[i]) for i in (0, 4, 8)]
+    before = len(heard)
+    assert text_speech.measure(full, 0) == values and len(heard) == before
+    monkeypatch.delattr(Deaf, "hear")
+    # a quick run neither hears nor judges
+    quick = text_speech.measure(work, 0)
+    assert set(quick) == {"n", "seed", "told/own", "told/other_text", "told/other_style"}
+    assert all(0 < quick[key] < 75 for key in quick if key.startswith("told/"))
+
+
+def test_what_is_told_is_heeded_or_not() -> None:
+    """A generator that says its style's pitch heeds the reference, and no text."""
+    real = tones()
+    ours = text_speech.translator(quick=True)
+    ours.connect(tuple(STYLES))
+    ours.bridge.eval()
+    speech = ours.domains["speech"]
+
+    def style(signal: Signal, domain: str) -> Code:
+        return Code.of(signal.values[:, 5])  # a frame of the clip: its pitch
+
+    class Says(nn.Module):
+        def teach(self, code: Code, target: Signal, condition: Code) -> Signal:
+            tokens = condition.tokens.expand(-1, target.values.shape[1], -1)
+            return Signal(tokens, target.lengths)
+
+    ours.bridge.generators["speech"] = Says()  # type: ignore[index, operator]
+    ours.bridge.style = style  # type: ignore[assignment, method-assign]
+    told = text_speech.heeded(ours, real)
+    assert told["told/own"] == told["told/other_text"]
+    assert told["told/other_style"] > told["told/own"] + 5
+    wave = speech.collate(real.waves)
+    by_hand = [
+        (wave.values[i, :n] - wave.values[i // 3 * 3 + (i + 1) % 3, 5]).abs().mean(1).sum()
+        for i, n in enumerate(wave.mask().sum(1).tolist())
+    ]
+    assert told["told/own"] == pytest.approx(float(75 * sum(by_hand) / wave.mask().sum()), rel=1e-4)
 
 
 def test_what_is_said_and_where_it_looked(work: Work) -> None:

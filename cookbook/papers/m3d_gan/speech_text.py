@@ -71,7 +71,7 @@ def translator(quick: bool) -> Translator:
         beta1=0.9,
         rate=1e-3,
         warmup=50,
-        ema=0.99,  # a longer memory than so few steps would hold the beginning
+        ema=0.99,
         **{**settings, **(QUICK if quick else {})},
     )
     return Translator(modalities(), bridge)

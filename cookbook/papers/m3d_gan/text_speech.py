@@ -7,23 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from transmodal.cookbook.papers.latent_transfer.models import Work, remember
 from transmodal.cookbook.papers.m3d_gan.training import trained
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, voices
 from transmodal.cookbook.papers.m3d_gan.whisper import Whisper, word_errors
-from transmodal.core.bridges.universal_nets import ReferenceEncoder
 from transmodal.core.code import Code
 from transmodal.core.evaluation.judge import Judge, train_judge
 from transmodal.core.kernel.progress import show
 from transmodal.core.modality import Modality
-from transmodal.core.objectives import gaussian_kl
 from transmodal.core.records import Records
-from transmodal.core.seeds import derived_seed, seeded
-from transmodal.core.sequences.taught import Taught
-from transmodal.core.stage import Adam, Batches, Draw, Phase, Stage
+from transmodal.core.sequences.taught import Taught, teach
+from transmodal.core.sound.mel import DECIBELS
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry
 
@@ -34,11 +30,10 @@ RATE = 16000
 SPECTRUM: dict[str, Any] = {
     "sample_rate": RATE, "seconds": 2.6, "n_fft": 1024, "hop": 256, "mels": 128, "trim": 50.0,
 }  # fmt: skip
-SENTENCES, TESTED, JUDGED = 8000, 60, 2000  # for training, testing, the judge of styles
-STEPS, BATCH = 2500, 32
-WIDTH, LATENT = 128, 16
-LISTENED, CLIPS = 150, 1000  # steps in which references learn styles, and of how many clips
-QUICK = {"steps": 250, "batch": 16, "width": 64}
+SENTENCES, TESTED, JUDGED = 16000, 60, 2000  # for training, testing, the judge of styles
+STEPS, BATCH, WIDTH = 8000, 32, 128
+LISTENING = 300  # steps in which references learn to tell the styles
+QUICK = {"steps": 250, "batch": 16, "width": 64, "listening": 100}
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,9 @@ def modalities() -> dict[str, Modality]:
 
 def translator(quick: bool) -> Translator:
     """Universal attention from letters to speech, in a style."""
-    settings: dict[str, Any] = {"width": WIDTH, "latent": LATENT, "steps": STEPS, "batch": BATCH}
+    settings: dict[str, Any] = {
+        "width": WIDTH, "steps": STEPS, "batch": BATCH, "listening": LISTENING,
+    }  # fmt: skip
     bridge = Registry.load().bridge("universal-attention")(
         tasks=[ENDS],
         styled=["speech"],
@@ -70,12 +67,10 @@ def translator(quick: bool) -> Translator:
         adversarial=0.0,
         latent_regression=0.0,
         distance=0.0,
-        kl=1e-5,  # with 1e-3, r says nothing by the time the generator could hear it
         guide=10.0,
         guide_until=0.3,
         beta1=0.9,
         rate=2e-3,
-        ema=None,  # an average over so few steps would hold the beginning
         **{**settings, **(QUICK if quick else {})},
     )
     return Translator(modalities(), bridge)
@@ -94,59 +89,6 @@ def records(spoken: Spoken) -> Records:
     columns = {"text": spoken.texts, "speech": spoken.waves}
     labels = [names[i] if i >= 0 else None for i in spoken.styles.tolist()]
     return Records.from_arrays(columns, labels, paired=True)
-
-
-class Listener(nn.Module):
-    """A reference encoder, and a linear map that tells styles by its r."""
-
-    def __init__(self, modality: Modality, width: int) -> None:
-        super().__init__()
-        self.encoder = ReferenceEncoder(modality, width, LATENT)
-        self.head = nn.Linear(LATENT, len(STYLES))
-
-    def loss(self, batches: Batches) -> dict[str, Tensor]:
-        """Styles told through a bottleneck (Alemi et al. 2017, eq. 17), so r stays near N(0, I)."""
-        clips = batches["clips"]
-        mean, std = self.encoder(clips.signals["speech"].trimmed())
-        logits = self.head(mean + std * torch.randn_like(std))
-        labels = clips.labels["speech"].to(logits.device)
-        return {
-            "style": F.cross_entropy(logits, labels),
-            "kl": 0.01 * gaussian_kl(mean, std).mean(),
-        }
-
-
-def listened(work: Work, seed: int) -> Listener:
-    """A reference encoder that tells styles apart, for the translator to begin with.
-
-    Left to itself it is ignored: told the frame before, a generator hears the style in it, and
-    r, noise at first, is never asked. M3D-GAN trains without labels; this is a departure.
-    """
-    domains = {"speech": modalities()["speech"]}
-    width = QUICK["width"] if work.quick else WIDTH
-    with torch.random.fork_rng(), seeded(derived_seed("listener", seed)):
-        net = Listener(domains["speech"], width)
-
-    def train(net: nn.Module) -> None:
-        assert isinstance(net, Listener)
-        adam = Adam(2e-3, schedule="cosine", warmup=20)
-        phase = Phase("listener", [net], net.loss, optimizer=adam, clip=1.0)
-        draw = Draw("clips", ("speech",), 32, labelled=True, balanced=True)
-        some = corpus(work, "train", SENTENCES)
-        table = records(some.take(range(min(len(some), CLIPS)))).table(domains, tuple(STYLES))
-        steps = work.steps(LISTENED)
-        work.train(f"listener-{seed}", net, [Stage("listener", steps, [phase], [draw])], table)
-
-    return work.keep(f"listener-{seed}", net, train)
-
-
-def begun(work: Work, seed: int) -> Translator:
-    """A translator whose references tell styles apart already."""
-    ours = translator(work.quick)
-    ours.connect(tuple(STYLES), seed=seed)
-    encoder: nn.Module = ours.bridge.references["speech"]  # type: ignore[index, assignment]
-    encoder.load_state_dict(listened(work, seed).encoder.state_dict())
-    return ours
 
 
 @torch.no_grad()
@@ -183,16 +125,17 @@ def style_judge(work: Work) -> Judge:
                            steps=work.steps(150), show=show)  # fmt: skip
         net.load_state_dict(made.state_dict())
 
-    return work.keep("judge-styles", Judge(modality, len(STYLES)), train)
+    return work.keep("judge-voice-styles", Judge(modality, len(STYLES)), train)
 
 
 def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     """Word errors by whisper and styles by the judge, of held-out sentences.
 
-    A test sentence is said in the style of its own recording (``wer``) and of another style
-    (``wer_swapped``), the reference being of another sentence; ``wer_real`` is of its
-    recording, ``wer_copy`` of that recording through the log-mel and back. Every test sentence
-    is said in every style for ``style``.
+    A test sentence is said after its own recording as reference (``wer``), and in another style
+    after a recording of another sentence (``wer_swapped``); ``wer_real`` is of its
+    recording, ``wer_copy`` of that recording through the log-mel and back. For ``every/style``
+    every test sentence is said in every style, after another sentence. ``told/...`` is
+    ``heeded``, all there is of a quick run.
     """
     real = corpus(work, {"test": "test", "choices": "validation"}[part], TESTED)
     count = len(real) // len(STYLES)
@@ -203,17 +146,20 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
             work,
             "text_speech",
             seed,
-            lambda: begun(work, seed),
+            lambda: translator(work.quick),
             lambda: records(corpus(work, "train", SENTENCES)),
         )
+        found = {"n": float(count), "seed": float(seed), **heeded(ours, real)}
+        if work.quick:
+            return found
         judge, speech = style_judge(work), ours.domains["speech"]
         everything = said_in_all(ours, real, count)
-        found = {"n": float(count), "seed": float(seed)}
+        found["every/n"] = float(len(real))
         signal = judge.modality.collate(real.waves)
-        found["style_real"] = judge.accuracy(signal, real.styles)
+        found["every/style_real"] = judge.accuracy(signal, real.styles)
         made = judge.modality.collate([hearable(wave) for wave in everything.waves])
-        found["style"] = judge.accuracy(made, real.styles)
-        own = [(i % n) * count + i for i in range(count)]
+        found["every/style"] = judge.accuracy(made, real.styles)
+        own = [real.waves[(i % n) * count + i] for i in range(count)]
         swapped = [((i + 1 + i // n % (n - 1)) % n) * count + i for i in range(count)]
         texts = real.texts[:count]
         whisper = Whisper(work.folder / "whisper")
@@ -222,13 +168,47 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
             heard = [whisper.hear(wave, real.rate) for wave in waves]
             return word_errors(texts, heard)
 
-        found["wer_real"] = wer([real.waves[i] for i in own])
-        found["wer_copy"] = wer(speech.split(speech.collate([real.waves[i] for i in own])))
-        found["wer"] = wer([everything.waves[i] for i in own])
+        found["wer_real"] = wer(own)
+        found["wer_copy"] = wer(speech.split(speech.collate(own)))
+        found["wer"] = wer(say(ours, texts, own).waves)
         found["wer_swapped"] = wer([everything.waves[i] for i in swapped])
         return found
 
     return remember(work.folder / "values" / f"text_speech-{part}-{seed}.json", values)
+
+
+@torch.no_grad()
+def heeded(ours: Translator, real: Spoken) -> dict[str, float]:
+    """Whether the text and the reference are heeded: mean error of a mel bin, in decibels.
+
+    It is told the frames before. ``told/own`` has the clip's text and a reference of its style,
+    of another sentence; ``told/other_text`` another text, ``told/other_style`` another style.
+    By chance they are all alike.
+    """
+    text, speech = (ours.domains[end] for end in ENDS)
+    count, places = len(real) // len(STYLES), range(len(real))
+    following = [i // count * count + (i + 1) % count for i in places]
+    elsewhere = [(i + count) % len(real) for i in following]
+    target = speech.collate(real.waves)
+
+    def error(texts: Sequence[int], references: Sequence[int]) -> float:
+        off = 0.0
+        for some in torch.arange(len(real)).split(60):
+            asked = [real.texts[texts[i]] for i in some.tolist()]
+            clips = [real.waves[references[i]] for i in some.tolist()]
+            code = ours.bridge.encode(text.collate(asked), "text")
+            style = ours.bridge.style(speech.collate(clips), "speech")
+            wanted = target[some].trimmed()
+            made = teach(ours.bridge.generators["speech"], code, style, wanted).values
+            wrong = (made[:, : wanted.values.shape[1]] - wanted.values).abs()
+            off += float((wrong * wanted.mask()[..., None]).sum())
+        return off * DECIBELS / float(speech.counted(target).sum())
+
+    return {
+        "told/own": error(places, following),
+        "told/other_text": error(following, following),
+        "told/other_style": error(places, elsewhere),
+    }
 
 
 def said_in_all(ours: Translator, real: Spoken, count: int) -> Said:

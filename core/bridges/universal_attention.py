@@ -85,6 +85,8 @@ class UniversalAttention(Bridge):
             over the first part of the training.
         guide_until: that part, in (0, 1].
         conditional: let critics see the source (Eq. 1); BicycleGAN's do not.
+        styled_critics: let critics see the style that was asked for. Else whatever is real in
+            one style passes in every other.
         game: ``"non-saturating"``, ``"least-squares"`` or ``"hinge"``.
         r1: weight of the gradient penalty on real items (times 1/2), every 16th turn.
         steps, batch: batch counts pairs of each task.
@@ -131,6 +133,7 @@ class UniversalAttention(Bridge):
         guide: float = 0.0,
         guide_until: float = 0.5,
         conditional: bool = True,
+        styled_critics: bool = False,
         game: str = "non-saturating",
         r1: float = 0.1,
         steps: int = 4000,
@@ -175,7 +178,8 @@ class UniversalAttention(Bridge):
         self.reconstruction, self.kl, self.adversarial = reconstruction, kl, adversarial
         self.latent_regression, self.distance = latent_regression, distance
         self.guide, self.guide_until = guide, guide_until
-        self.conditional, self.game, self.r1 = conditional, game, r1
+        self.conditional, self.styled_critics = conditional, styled_critics
+        self.game, self.r1 = game, r1
         self.steps, self.batch, self.rate, self.critic_rate = steps, batch, rate, critic_rate
         self.beta1, self.schedule, self.warmup, self.clip = beta1, schedule, warmup, clip
         self.ema = ema
@@ -211,9 +215,8 @@ class UniversalAttention(Bridge):
             facing = {t: self.owner[t] for t in weights}
             drawn = self.latent_regression or self.distance  # else there is no such branch
             again = [t for t in styled if t in weights and drawn]
-            self.branches = Branches(
-                facing, again, self._critic, self.game, weights, self.conditional
-            )
+            sees = self.conditional, self.styled_critics
+            self.branches = Branches(facing, again, self._critic, self.game, weights, *sees)
 
     def _shared(self, domains: Iterable[str], make: Callable[[str], nn.Module]) -> nn.ModuleDict:
         """A subnet for each modality of these domains, under its first domain's name."""
@@ -227,7 +230,8 @@ class UniversalAttention(Bridge):
         return self.domains[domain].generator(self.width, condition=condition)
 
     def _critic(self, domain: str) -> nn.Module:
-        return self.domains[domain].discriminator(condition=self.width * self.conditional)
+        style = self.style_width * (self.styled_critics and self.in_style(domain))
+        return self.domains[domain].discriminator(condition=self.width * self.conditional + style)
 
     def in_style(self, domain: str) -> bool:
         """Whether the domain is made in a style (so are all domains of its modality)."""
@@ -366,11 +370,11 @@ class UniversalAttention(Bridge):
         z = universal(mean + std * torch.randn_like(std))
         encoded = teach(generator, code, Code.of(z), real)
         if not (self.latent_regression or self.distance):
-            return Translated(code, real, encoded, mean, std)
+            return Translated(code, real, encoded, mean, std, styles=(z,))
         r = torch.randn_like(mean)
         drawn = universal(r)
         sampled = teach(generator, code, Code.of(drawn), real)
-        return Translated(code, real, encoded, mean, std, sampled, r, (drawn, z))
+        return Translated(code, real, encoded, mean, std, sampled, r, (z, drawn))
 
     def translator_loss(self, batches: Batches, shared: tuple[Made, float]) -> dict[str, Tensor]:
         """The translator's side: what its class says."""
@@ -392,14 +396,15 @@ class UniversalAttention(Bridge):
             terms["adversarial"] = self.branches.fooling(target, one)
         if one.mean is not None and one.std is not None and not self.listening:
             terms["kl"] = self.kl * gaussian_kl(one.mean, one.std).mean()
-        if one.sampled is None or one.r is None or one.styles is None:
+        if one.sampled is None or one.r is None:
             return terms
         if self.latent_regression:
             reader = self._reference(target)
             missed = (held_still(reader, one.sampled)[0] - one.r).abs().mean()
             terms["latent"] = self.latent_regression * missed
         if self.distance:
-            gain = diversity_gain(one.sampled, one.encoded, one.real, *one.styles)
+            z, drawn = one.styles
+            gain = diversity_gain(one.sampled, one.encoded, one.real, drawn, z)
             terms["distance"] = -self.distance * left * gain
         return terms
 

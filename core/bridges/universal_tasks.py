@@ -50,7 +50,7 @@ class Translated:
             embedding's posterior, ``[b l]``.
         sampled: made of the same sources in a style of r ~ N(0, I); None where nothing asks.
         r: of ``sampled``, ``[b l]``.
-        styles: z of ``sampled`` and of ``encoded``, ``[b z]``.
+        styles: z ``[b z]`` of ``encoded`` and, where there is one, of ``sampled``.
     """
 
     code: Code
@@ -60,7 +60,7 @@ class Translated:
     std: Tensor | None = None
     sampled: Signal | None = None
     r: Tensor | None = None
-    styles: tuple[Tensor, Tensor] | None = None
+    styles: tuple[Tensor, ...] = ()
 
 
 Made = Mapping[Task, Translated]

@@ -1,7 +1,8 @@
 """Pixels that ride in tokens: a pair of linear maps by which tokens carry a picture's patches.
 
 Both begin as one fixed orthonormal basis and its transpose, so that an untrained prenet and
-generator of the same grid copy the picture, and what remains to be learned is the change.
+generator of the same grid copy the picture, and what remains to be learned is the change. They do
+where d is at least 3 r s; narrower tokens carry so much of a patch as fits.
 
 Shapes: b batch, c channels, H W of the picture, h w of the grid, r s pixels of a patch.
 """
@@ -28,9 +29,10 @@ class Patches(nn.Module):
         self.rows = 1 << sum(r == 2 for r, _ in plan.strides)
         self.columns = 1 << sum(s == 2 for _, s in plan.strides)
         count = COLOURS * self.rows * self.columns
-        side = max(count, width)
-        drawn = torch.randn(side, side, generator=torch.Generator().manual_seed(1))
-        basis = torch.linalg.qr(drawn)[0][:count, :width]
+        sides = max(count, width), min(count, width)
+        drawn = torch.randn(*sides, generator=torch.Generator().manual_seed(1))
+        basis = torch.linalg.qr(drawn)[0]
+        basis = basis if width < count else basis.T
         ends = (width, count) if backward else (count, width)
         self.linear = nn.Linear(*ends, bias=False)
         with torch.no_grad():

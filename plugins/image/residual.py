@@ -3,9 +3,9 @@
 M3D-GAN (Ma et al. 2019, sec. 4): "six residual conv2D layers compress the input [...], six
 residual deconv2D layers are used for decoding". Where we depart: skips join the two halves, as
 in pix2pix's generator (Isola et al. 2017), so that shapes need not pass the innermost map; the
-style enters every block (FiLM) where the paper concatenates it once; tokens carry pixels too
-(``patches``), to which the generator adds, so that an untrained one copies; there is no norm,
-and no layer mixes items.
+style enters every block (FiLM) where the paper concatenates it once, and frames what skips carry
+(``framing``); tokens carry pixels too (``patches``), to which the generator adds, so that an
+untrained one copies; there is no norm, and no layer mixes items.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ...core.code import Code
 from ...core.decoders import Start, Up
 from ...core.signal import Signal
 from ...core.subnets import ConvPrenet, Down, Plan, check_condition, he, mean_token
+from .framing import Framing, framed
 from .patches import Laid, Taken
 
 FAINT = 0.1  # of the usual weights: what is added to the pixels at first
@@ -115,13 +116,15 @@ class ResidualGenerator(nn.Module):
         nn.init.xavier_normal_(self.place.weight)
         nn.init.xavier_normal_(self.ups[-1].conv.weight, FAINT)  # type: ignore[union-attr,arg-type]
         self.pixels = Laid(plan, width)
+        self.framing = Framing(condition) if condition else None
 
     def forward(self, code: Code, condition: Code | None = None) -> Signal:
         style = check_condition(condition, self.condition)
         within = self.mean(mean_token(code))
         skip: Tensor | None = None
+        frame = self.framing(style) if self.framing is not None and style is not None else None
         if code.placed and code.tokens.shape[1] == self.size[0] * self.size[1]:
-            skip = self.laid_out(code)
+            skip = framed(self.laid_out(code), frame)
             for block in self.outer:
                 skip = block(skip, style)
             within = within + self.down(skip)
@@ -138,7 +141,7 @@ class ResidualGenerator(nn.Module):
             x = up(x)
         x = x.float()
         if skip is not None:
-            x = x + self.pixels(masked(code))
+            x = x + framed(self.pixels(masked(code)), frame)
         return Signal(torch.sigmoid(x))
 
     def laid_out(self, code: Code) -> Tensor:

@@ -205,6 +205,25 @@ def test_tasks_may_learn_from_records_of_their_own() -> None:
         Translator(domains, quick(tasks=[("a", "b"), ("b", "c")])).fit(Table(columns, ()))
 
 
+def test_critics_see_the_style_that_was_asked_for() -> None:
+    for changes in ({}, {"conditional": True}, {"distance": 0.0, "latent_regression": 0.0}):
+        bridge = joined(tasks=[("a", "b")], styled_critics=True, **changes)
+        assert bridge.branches is not None
+        batches = next(table("a", "b").feed(bridge.stages()[-1].draws, seed=0))
+        ((_, one),) = bridge.translated(batches, 1)[0].items()
+        for branch, style in zip(bridge.branches.judged("b", one), one.styles, strict=True):
+            (made_of,), (real_of,) = branch.made_of, branch.real_of
+            assert torch.equal(made_of.vector[:, -8:], style)
+            assert torch.equal(real_of.vector[:, -8:], one.styles[0])
+            assert not made_of.tokens.requires_grad
+            shifted = Code(made_of.tokens + 1)
+            assert not torch.equal(
+                branch.critic(one.real, made_of), branch.critic(one.real, shifted)
+            )
+    assert all(term.isfinite() for term in terms(bridge).values())
+    assert all(term.isfinite() for term in terms(bridge, "critics").values())
+
+
 def test_targets_without_labels_lend_no_styles() -> None:
     values, none = dots(16)[0], torch.full((16,), -1)
     columns = {"a": Memory(Signal(values), torch.arange(16) % 2), "b": Memory(Signal(values), none)}

@@ -11,6 +11,7 @@ from transmodal.core.code import Code
 from transmodal.core.errors import SettingError
 from transmodal.core.signal import Signal
 from transmodal.core.subnets import Critic, Plan
+from transmodal.plugins.image.framing import Framing, framed
 from transmodal.plugins.image.modality import Image
 from transmodal.plugins.image.subnets import stages_of
 from transmodal.registry.contract import check_modality
@@ -81,6 +82,27 @@ def test_a_style_changes_the_whole_picture() -> None:
     code = Code(torch.randn(2, 64, 3))
     made = [generator(code, Code(torch.randn(2, 1, 2))).values for _ in range(2)]
     assert ((made[0] - made[1]).abs().amax((1, 2, 3)) > 1e-4).all()
+
+
+def test_a_frame_enlarges_and_moves() -> None:
+    framing = Framing(1)
+    picture = torch.zeros(1, 1, 8, 8)
+    picture[..., 2:6, 2:6] = 1
+    kept = framed(picture, framing(torch.ones(1, 1)))
+    assert torch.allclose(kept, picture, atol=1e-5)
+    half = torch.tensor([[[0.5, 0.0, 0.0], [0.0, 0.5, 0.0]]])
+    assert torch.allclose(framed(picture, half), torch.ones(1, 1, 8, 8), atol=1e-5)
+    right = torch.tensor([[[1.0, 0.0, -0.5], [0.0, 1.0, 0.0]]])
+    assert torch.allclose(framed(picture, right), picture.roll(2, 3), atol=1e-5)
+    framed(picture, framing(torch.ones(1, 1))).square().sum().backward()
+    assert framing.linear.weight.grad is not None
+    assert bool(framing.linear.weight.grad.isfinite().all())
+
+
+def test_wide_patches_take_little_memory() -> None:
+    image = Image(256, 3, grid=4, residual=2)
+    made = image.generator(16)(image.prenet(16)(Signal(torch.rand(1, 3, 256, 256))))
+    assert made.values.shape == (1, 3, 256, 256)
 
 
 def test_residual_learns_a_picture_by_heart() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import SettingError
 from .gru import exact
+from .located import located
 from .repeated import Repeated
 
 # a query [b h], the last step's weights [b n], the sum of those of all steps -> [b n]
@@ -92,16 +93,10 @@ class Additive(Attention):
         asked = Repeated(self.query.weight.T)
 
         def score(query: Tensor, before: Tensor, total: Tensor) -> Tensor:
-            place = self.placed(before, total)
-            heard = keys if place is None else keys + place
-            made: Tensor = self.score(torch.tanh(heard + asked(query)[:, None]))
+            made: Tensor = self.score(torch.tanh(keys + asked(query)[:, None]))
             return made[..., 0]
 
         return score
-
-    def placed(self, before: Tensor, total: Tensor) -> Tensor | None:
-        """What is added to the keys ``[b n a]`` for having been looked at: nothing."""
-        return None
 
 
 class LocationSensitive(Additive):
@@ -124,10 +119,15 @@ class LocationSensitive(Additive):
         weights[:, 0] = 1
         return weights
 
-    def placed(self, before: Tensor, total: Tensor) -> Tensor:
-        """``U f`` of eq. 9, ``[b n a]``."""
-        made: Tensor = self.place(self.filters(torch.stack([before, total], 1)).transpose(1, 2))
-        return made
+    def scores(self, keys: Tensor) -> Score:
+        asked = Repeated(self.query.weight.T)
+        # U and F of eq. 9, in full precision: what F makes is seen by U alone
+        kernel = self.filters.weight.flatten(1).T.mm(self.place.weight.T)
+
+        def score(query: Tensor, before: Tensor, total: Tensor) -> Tensor:
+            return located(asked(query), before, total, keys, kernel, self.score.weight[0])
+
+        return score
 
 
 KINDS: dict[str, Callable[[int, int], Attention]] = {

@@ -65,12 +65,22 @@ def gated(given: Tensor, again: Tensor, state: Tensor) -> Tensor:
     return new + update * (state - new)
 
 
+def cast(x: Tensor) -> Tensor:
+    """As autocast would, if it is on."""
+    return x.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else x
+
+
 def step_by_step(net: AttentionDecoder, code: Code, target: Signal) -> Tensor:
     """What ``net.teach`` makes at r = 1, ``[b t f]``: each step done before the next begins."""
     body, attend, h = net.body, net.body.attend, 3 * net.body.hidden
     assert isinstance(attend, LocationSensitive)
     memory = body.read(code)
-    inside = torch.cat([body.given.weight, body.context.weight], 1)
+    # laid together and parted before the loop; autocast casts only what is a parameter just once
+    inside = cast(torch.cat([body.given.weight, body.context.weight], 1))
+    (one_weight, one_bias), (two_weight, two_bias) = (
+        (cast(body.again.weight[part]), cast(body.again.bias[part]))
+        for part in (slice(h), slice(h, None))
+    )
     one = two = last = code.tokens.new_zeros(len(code), body.hidden)
     before = total = attend.start(memory.mask).to(memory.tokens.dtype)
     context = torch.bmm(before[:, None], memory.tokens)[:, 0]
@@ -79,8 +89,8 @@ def step_by_step(net: AttentionDecoder, code: Code, target: Signal) -> Tensor:
     for i in range(values.shape[1]):
         x = torch.cat([body.prenet(told), context], 1)
         given = F.linear(x, inside, body.given.bias)
-        one = gated(given, F.linear(one, body.again.weight[:h], body.again.bias[:h]), one)
-        given = F.linear(one, body.again.weight[h:], body.again.bias[h:])
+        one = gated(given, F.linear(one, one_weight, one_bias), one)
+        given = F.linear(one, two_weight, two_bias)
         two = gated(given, body.second(two), two)
         query = one + two
         place = attend.place(attend.filters(torch.stack([before, total], 1)).transpose(1, 2))

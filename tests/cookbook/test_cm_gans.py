@@ -129,7 +129,7 @@ def test_variants_of_a_concept_share_a_stem_and_a_part() -> None:
 @pytest.mark.data
 def test_the_command_measures_and_records_at_a_quick_size(tmp_path: Path) -> None:
     call = ["compare", "record", "--quick", "--data", "wikipedia", "--methods", "cca,cm_gans"]
-    call += ["--seeds", "0", "--work", str(tmp_path), "--threads", "1"]
+    call += ["--seeds", "0", "--out", str(tmp_path), "--threads", "1"]
     first = CliRunner().invoke(main, call, catch_exceptions=False)
     assert first.exit_code == 0
     entries = {e["name"]: e for e in json.loads((tmp_path / "quick" / "results.json").read_text())}

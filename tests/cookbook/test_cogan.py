@@ -20,7 +20,7 @@ from transmodal.plugins.image.modality import Image
 
 @pytest.mark.data
 def test_negatives_beat_chance_and_are_not_trained_twice(tmp_path: Path) -> None:
-    call = ["negatives", "--quick", "--seeds", "0", "--work", str(tmp_path), "--threads", "1"]
+    call = ["negatives", "--quick", "--seeds", "0", "--out", str(tmp_path), "--threads", "1"]
     first = CliRunner().invoke(main, call, catch_exceptions=False)
     assert first.exit_code == 0
     values = json.loads((tmp_path / "quick" / "values" / "negatives-0.json").read_text())
@@ -43,7 +43,7 @@ def test_negatives_beat_chance_and_are_not_trained_twice(tmp_path: Path) -> None
 @pytest.mark.data
 def test_a_source_only_classifier_reads_the_other_set(tmp_path: Path) -> None:
     call = ["adaptation", "--rows", "source_only", "--ways", "0", "--quick", "--seeds", "0"]
-    call += ["--work", str(tmp_path), "--threads", "1"]
+    call += ["--out", str(tmp_path), "--threads", "1"]
     assert CliRunner().invoke(main, call, catch_exceptions=False).exit_code == 0
     path = tmp_path / "quick" / "values" / "mnist-usps-source_only-0.json"
     values = json.loads(path.read_text())

@@ -9,8 +9,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from transmodal.cookbook.papers.latent_transfer import experiments, models, sets
+from transmodal.cookbook.papers.latent_transfer import experiments, sets
 from transmodal.cookbook.papers.latent_transfer.__main__ import main
+from transmodal.cookbook.work import Work
 from transmodal.core.errors import DataError
 from transmodal.core.stage import UNLABELLED
 
@@ -18,7 +19,7 @@ from transmodal.core.stage import UNLABELLED
 @pytest.mark.data
 def test_the_recipe_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
     call = ["transfer", "labels", "--quick", "--pairs", "2", "--counts", "100", "--seeds", "0"]
-    call += ["--work", str(tmp_path), "--threads", "1"]
+    call += ["--out", str(tmp_path), "--threads", "1"]
     first = CliRunner().invoke(main, call, catch_exceptions=False)
     assert first.exit_code == 0
     values = json.loads((tmp_path / "quick" / "values" / "mnist-fsdd-0.json").read_text())
@@ -53,7 +54,7 @@ def test_without_data_the_recipe_says_what_to_set(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_interrupted_part_is_not_kept(tmp_path: Path) -> None:
-    work = models.Work(tmp_path)
+    work = Work(tmp_path)
 
     def stopped(net: torch.nn.Module) -> None:
         raise KeyboardInterrupt

@@ -200,7 +200,7 @@ def test_figures_are_kept_and_recorded(finished, tmp_path: Path, monkeypatch):
     out, _ = finished
     (tmp_path / "seed-0").symlink_to(out)
     monkeypatch.setattr(measure, "RESULTS", tmp_path / "results.json")
-    words = ["--seeds", "0", "--work", str(tmp_path), "--quick", "--record"]
+    words = ["--seeds", "0", "--out", str(tmp_path), "--quick", "--record"]
     result = CliRunner().invoke(measure.main, words)
     assert result.exit_code == 0, result.output
     figures = json.loads((out / "demo.json").read_text())["figures"]

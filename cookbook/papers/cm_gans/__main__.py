@@ -50,18 +50,18 @@ def named(known: Collection[str]) -> Callable[..., tuple[str, ...]]:
     help="Which methods.",
 )
 @click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
-@click.option("--work", default="cm-gans-work", type=click.Path(path_type=Path),
+@click.option("--out", default="cm-gans-work", type=click.Path(path_type=Path),
               show_default=True, help="Folder of measured values and the page.")  # fmt: skip
 @click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
 @click.option("--quick", is_flag=True, help="A small size of everything, to see that it runs.")
 def main(
-    what: tuple[str, ...], data: tuple[str, ...], methods: tuple[str, ...], seeds: str, work: Path,
+    what: tuple[str, ...], data: tuple[str, ...], methods: tuple[str, ...], seeds: str, out: Path,
     threads: int, quick: bool,
 ) -> None:  # fmt: skip
     """Run the command line; its help is this module's docstring."""
     if threads:
         torch.set_num_threads(threads)
-    run = Run(work, quick)
+    run = Run(out, quick)
     numbers = [int(seed) for seed in seeds.split(",")]
     for name in data:
         if "choose" in what:

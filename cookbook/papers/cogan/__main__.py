@@ -8,7 +8,6 @@ Values are kept in the work folder seed by seed: a run that was stopped goes on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -19,7 +18,7 @@ from transmodal.cookbook.papers.cogan.measure import TIED, coupled, tied, transf
 from transmodal.cookbook.papers.cogan.pairs import TASKS
 from transmodal.cookbook.papers.cogan.pictures import draw
 from transmodal.cookbook.papers.cogan.record import record
-from transmodal.cookbook.papers.latent_transfer.models import Work
+from transmodal.cookbook.work import Work, say
 
 HERE = Path(__file__).parent
 WHAT = (
@@ -31,20 +30,20 @@ WHAT = (
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
-@click.option("--work", default="cogan-work", type=click.Path(path_type=Path),
+@click.option("--out", default="cogan-work", type=click.Path(path_type=Path),
               show_default=True, help="Folder of weights and measured values.")  # fmt: skip
 @click.option("--rows", default=",".join(ROWS), show_default=True, help="Of the adaptation table.")
 @click.option("--ways", default="0,1", show_default=True, help=f"Which of {WAYS}, by number.")
 @click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
 @click.option("--quick", is_flag=True, help="A small size of everything, to see that it runs.")
 def main(
-    what: tuple[str, ...], seeds: str, work: Path, rows: str, ways: str, threads: int, quick: bool
+    what: tuple[str, ...], seeds: str, out: Path, rows: str, ways: str, threads: int, quick: bool
 ) -> None:
     """Run the command line; its help is this module's docstring."""
     if threads:
         torch.set_num_threads(threads)
     # never beside, and never mistaken for, the figures to record
-    place = Work(work / "quick" if quick else work, quick=quick)
+    place = Work(out / "quick" if quick else out, quick=quick)
     chosen = [int(seed) for seed in seeds.split(",")]
     for seed in chosen:
         for name in ("edges", "negatives", "rotation"):
@@ -75,11 +74,6 @@ def main(
         record(place.folder / "values", shown, chosen)
     if "pictures" in what:
         draw(place, shown / "pictures")
-
-
-def say(what: str, values: Mapping[str, float]) -> None:
-    """Print measured values on a line."""
-    click.echo(f"{what}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from transmodal.cookbook.papers.latent_transfer.models import Work, remember
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, load, root
+from transmodal.cookbook.work import Work, remember
 from transmodal.core.atomic import write_atomically
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.errors import DataError

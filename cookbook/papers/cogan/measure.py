@@ -7,8 +7,9 @@ import json
 import torch
 
 from transmodal.cookbook.papers.cogan.pairs import DIGITS, Task, couple
-from transmodal.cookbook.papers.latent_transfer.models import Work, judge, remember
-from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, load
+from transmodal.cookbook.papers.latent_transfer.models import judge
+from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, cut, load
+from transmodal.cookbook.work import Work, remember
 from transmodal.core.evaluation.agreement import pixel_agreement
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.sampling import joint_samples
@@ -55,7 +56,7 @@ def coupled(
             "iou": found.overlap or 0.0,
             "iou/chance": strangers.overlap or 0.0,
         }
-        data = work.cut(load("mnist"))
+        data = cut(load("mnist"), work.quick)
         reader = judge(work, "mnist", data)
         made = reader.probabilities(Signal(first))
         for name, shares in (("", made), ("/real", reader.probabilities(data.test.signal))):
@@ -94,7 +95,7 @@ def transformed(work: Work, task: Task, seed: int) -> dict[str, float]:
 
     def measure() -> dict[str, float]:
         translator = couple(work, task, seed)
-        data = work.cut(load("mnist"))
+        data = cut(load("mnist"), work.quick)
         n = 20 if work.quick else QUERIES
         digits, others = data.test.signal[:n], data.test.signal[n : 2 * n]
         made = translator.translate_signal(digits, DIGITS, task.name)

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from transmodal.cookbook.papers.latent_transfer.models import Work, remember
-from transmodal.cookbook.papers.latent_transfer.sets import load
+from transmodal.cookbook.papers.latent_transfer.sets import cut, load
+from transmodal.cookbook.work import Work, remember
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.seeds import derived_seed
 from transmodal.core.signal import Signal
@@ -115,7 +115,7 @@ def couple(
         settings |= {"steps": 240, "batch": 24, "ema": 0.95}
     domains = {d: Image(waist=waist) for d in (DIGITS, task.name)}
     translator = Translator(domains, WeightTying(**settings))
-    pictures = work.cut(load("mnist")).train.signal.values
+    pictures = cut(load("mnist"), work.quick).train.signal.values
 
     def train() -> dict[str, float]:
         started = time.process_time(), time.perf_counter()

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from transmodal.cookbook.papers.cogan.adaptation import WAYS, train
 from transmodal.cookbook.papers.cogan.pairs import DIGITS, TASKS, couple
-from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.latent_transfer.sets import load
+from transmodal.cookbook.work import Work
 from transmodal.core.evaluation.pictures import grid, save_picture
 from transmodal.core.evaluation.sampling import joint_samples
 from transmodal.core.modality import Preview

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS
 from transmodal.cookbook.papers.cogan.measure import TIED, tied_tag
+from transmodal.cookbook.work import remembered
 from transmodal.core.atomic import write_atomically
 from transmodal.core.evaluation.curves import curves_svg
 from transmodal.core.evaluation.results import record as record_result
@@ -56,8 +56,7 @@ class Recorder:
 
     def read(self, stem: str) -> dict[int, dict[str, float]]:
         """Seed -> the values of that training, as far as they are there."""
-        paths = {seed: self.values / f"{stem}-{seed}.json" for seed in self.seeds}
-        return {seed: json.loads(p.read_text()) for seed, p in paths.items() if p.is_file()}
+        return remembered(self.values, stem, self.seeds)
 
     def put(self, name: str, stem: str, keys: Keys, what: str, n: str = "n") -> None:
         """Record some values of a training; ``n`` is the key of the number of items."""

@@ -9,7 +9,6 @@ several may run side by side on different seeds. ``record`` writes results.json 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -24,8 +23,8 @@ from transmodal.cookbook.papers.latent_transfer.experiments import (
     transfer,
     with_labels,
 )
-from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.latent_transfer.pictures import draw
+from transmodal.cookbook.work import Work, remembered, say
 from transmodal.core.evaluation.results import record as record_result
 
 HERE = Path(__file__).parent
@@ -36,7 +35,7 @@ WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
-@click.option("--work", default="latent-transfer-work", type=click.Path(path_type=Path),
+@click.option("--out", default="latent-transfer-work", type=click.Path(path_type=Path),
               show_default=True, help="Folder of weights and measured values.")  # fmt: skip
 @click.option("--pairs", default="0,1,2", show_default=True,
               help=f"Which of {PAIRS}, by number.")  # fmt: skip
@@ -48,7 +47,7 @@ WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 def main(
     what: tuple[str, ...],
     seeds: str,
-    work: Path,
+    out: Path,
     pairs: str,
     counts: str,
     threads: int,
@@ -59,8 +58,8 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     if quick or validate:  # never beside, and never mistaken for, the figures to record
-        work = work / "-".join(["quick"] * quick + ["validate"] * validate)
-    place = Work(work, quick=quick)
+        out = out / "-".join(["quick"] * quick + ["validate"] * validate)
+    place = Work(out, quick=quick)
     chosen = [int(seed) for seed in seeds.split(",")]
     for seed in chosen:
         if "transfer" in what:
@@ -73,28 +72,18 @@ def main(
         if "labels" in what:
             for count in counts.split(","):
                 say(f"{count} labels", with_labels(place, int(count), seed, validate))
-    shown = work if quick or validate else HERE
+    shown = out if quick or validate else HERE
     if "record" in what:
-        record(work / "values", shown / "results.json", chosen)
+        record(out / "values", shown / "results.json", chosen)
     if "pictures" in what:
         draw(place, [PAIRS[int(number)] for number in pairs.split(",")], shown / "pictures")
-
-
-def say(what: str, values: dict[str, float]) -> None:
-    """Print measured values on a line."""
-    click.echo(f"{what}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
 
 
 def record(values: Path, results: Path, seeds: list[int]) -> None:
     """Write ``results`` from the values of all seeds."""
 
     def read(stem: str) -> dict[int, dict[str, float]]:
-        found = {}
-        for seed in seeds:
-            path = values / f"{stem}-{seed}.json"
-            if path.is_file():
-                found[seed] = json.loads(path.read_text())
-        return found
+        return remembered(values, stem, seeds)
 
     def put(name: str, stem: str, key: str, n: int | None, chance: float | None, what: str) -> None:
         found = {seed: v[key] for seed, v in read(stem).items() if key in v}

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from transmodal.cookbook.papers.latent_transfer.models import Work, base, judge, reader, remember
-from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, Set, load
+from transmodal.cookbook.papers.latent_transfer.models import base, judge, reader
+from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, Set, cut, load
+from transmodal.cookbook.work import Work, remember
 from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.transfer import Evaluation, evaluate_transfer
@@ -40,7 +41,7 @@ class Domain:
 
     def __init__(self, work: Work, name: str, set_name: str, seed: int, validate: bool) -> None:
         self.name, self.set_name = name, set_name
-        self.data: Set = work.cut(load(set_name, validate))
+        self.data: Set = cut(load(set_name, validate), work.quick)
         self.judge: Judge = judge(work, set_name, self.data)
         self.tag = f"{name}-{seed}"
         self.work = work

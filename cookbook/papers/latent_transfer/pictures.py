@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.latent_transfer.sets import load
+from transmodal.cookbook.work import Work
 from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.evaluation.pictures import grid, save_picture
 from transmodal.core.modality import Preview

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +120,15 @@ def _spoken(modality: Modality, validate: bool) -> Set:
         return Memory(modality.collate(waves), labels)
 
     return Set(modality, memory("train"), memory("test"))
+
+
+def cut(data: Set, quick: bool) -> Set:
+    """The whole set, or, for a quick look, enough of it to see that everything runs."""
+    if not quick:
+        return data
+
+    def some(column: Memory, n: int) -> Memory:
+        n = min(n, len(column))
+        return Memory(column.signal[:n], column.labels[:n])
+
+    return replace(data, train=some(data.train, 1000), test=some(data.test, 150))

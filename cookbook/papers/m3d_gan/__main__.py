@@ -16,7 +16,6 @@ from pathlib import Path
 import click
 import torch
 
-from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.m3d_gan import (
     image_image,
     names,
@@ -26,6 +25,7 @@ from transmodal.cookbook.papers.m3d_gan import (
 )
 from transmodal.cookbook.papers.m3d_gan.page import page
 from transmodal.cookbook.papers.m3d_gan.record import record
+from transmodal.cookbook.work import Work, say
 
 TASKS = {
     "text_text": text_text.measure,
@@ -68,8 +68,7 @@ def main(
             click.echo(f"wrote {page(work, chosen[0], pictures)}")
             continue
         for seed in chosen:
-            values = TASKS[name](work, seed, part)
-            click.echo(f"{name} {seed}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
+            say(f"{name} {seed}", TASKS[name](work, seed, part))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from transmodal.cookbook.papers.cm_gans.sets import STYLES
-from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.m3d_gan import (
     emoji,
     image_image,
@@ -20,6 +19,7 @@ from transmodal.cookbook.papers.m3d_gan import (
     text_text,
 )
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES as VOICES
+from transmodal.cookbook.work import Work
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.evaluation.pictures import grid, save_picture
 from transmodal.core.evaluation.report import Report

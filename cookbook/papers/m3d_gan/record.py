@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transmodal.cookbook.work import remembered
 from transmodal.core.evaluation.results import record as record_result
 
 COMMAND = "python -m transmodal.cookbook.papers.m3d_gan"
@@ -74,10 +74,7 @@ def record(folder: Path, results: Path, seeds: Sequence[int]) -> list[str]:
     """Write the figures whose values are there, and tell their names."""
     written = []
     for row in ROWS:
-        paths = {seed: folder / "values" / f"{row.stem}-{seed}.json" for seed in seeds}
-        values = {
-            seed: json.loads(path.read_text()) for seed, path in paths.items() if path.is_file()
-        }
+        values = remembered(folder / "values", row.stem, seeds)
         for key, name in row.figures.items():
             found = {seed: given[key] for seed, given in values.items() if key in given}
             if not found:

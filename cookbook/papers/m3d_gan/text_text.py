@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from transmodal.cookbook.papers.latent_transfer.models import Work, remember
 from transmodal.cookbook.papers.m3d_gan.seq2seq import Seq2Seq
 from transmodal.cookbook.papers.m3d_gan.tatoeba import Pairs, load
 from transmodal.cookbook.papers.m3d_gan.training import trained
+from transmodal.cookbook.work import Work, remember
 from transmodal.core.modality import Modality
 from transmodal.core.records import Records
 from transmodal.core.seeds import derived_seed

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 
-from transmodal.cookbook.papers.latent_transfer.models import Work
+from transmodal.cookbook.work import Work
 from transmodal.core.atomic import write_atomically
 from transmodal.core.records import Records
 from transmodal.core.table import Table

@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 import torch
 
-from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.syncgan.experiments import (
     FRACTIONS,
     ablation,
@@ -27,6 +26,7 @@ from transmodal.cookbook.papers.syncgan.instruments import FORMS, instruments
 from transmodal.cookbook.papers.syncgan.inversion import inversion
 from transmodal.cookbook.papers.syncgan.models import ABLATION
 from transmodal.cookbook.papers.syncgan.pictures import draw
+from transmodal.cookbook.work import Work, say
 
 RESULTS = Path(__file__).parent / "results.json"
 PICTURES = Path(__file__).parent / "pictures"
@@ -75,11 +75,6 @@ def main(
             }[name]  # fmt: skip
             for seed in chosen:
                 say(f"{name} {seed}", measure(work, seed))
-
-
-def say(what: str, values: dict[str, float]) -> None:
-    """Print measured values on a line."""
-    click.echo(f"{what}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
 
 
 if __name__ == "__main__":

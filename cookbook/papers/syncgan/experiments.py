@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from transmodal.cookbook.papers.latent_transfer.models import Work, remember
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES
 from transmodal.cookbook.papers.syncgan import sets
 from transmodal.cookbook.papers.syncgan.judges import judge, judges
 from transmodal.cookbook.papers.syncgan.models import ABLATION, trained
 from transmodal.cookbook.papers.syncgan.sets import domain_set
 from transmodal.cookbook.papers.syncgan.variety import variety
+from transmodal.cookbook.work import Work, remember
 from transmodal.core.evaluation.sampling import joint_samples
 from transmodal.core.evaluation.synchrony import evaluate_synchrony
 from transmodal.core.records import Records

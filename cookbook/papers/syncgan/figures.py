@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from transmodal.cookbook.papers.syncgan.experiments import FRACTIONS, GARMENTS, ROTATED, SPOKEN
 from transmodal.cookbook.papers.syncgan.instruments import CLASSES, FORMS
 from transmodal.cookbook.papers.syncgan.models import ABLATION
+from transmodal.cookbook.work import remembered
 from transmodal.core.evaluation.results import record as record_result
 
 COMMAND = "python -m transmodal.cookbook.papers.syncgan"
@@ -29,10 +29,7 @@ class Figures:
 
     def read(self, stem: str, folder: str = "values") -> dict[int, dict[str, float]]:
         """Seed -> the values measured."""
-        paths = {seed: self.folder / folder / f"{stem}-{seed}.json" for seed in self.seeds}
-        return {
-            seed: json.loads(path.read_text()) for seed, path in paths.items() if path.is_file()
-        }
+        return remembered(self.folder / folder, stem, self.seeds)
 
     def put(
         self,

@@ -9,10 +9,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.latent_transfer.sets import root
 from transmodal.cookbook.papers.syncgan.experiments import kept
 from transmodal.cookbook.papers.syncgan.models import modalities, trained
+from transmodal.cookbook.work import Work
 from transmodal.core.errors import DataError
 from transmodal.core.evaluation.judge import Judge, train_judge
 from transmodal.core.evaluation.synchrony import evaluate_synchrony

@@ -12,9 +12,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.syncgan.experiments import garments, kept
 from transmodal.cookbook.papers.syncgan.sets import domain_set
+from transmodal.cookbook.work import Work
 from transmodal.core.bridges.synchronizer import Synchronizer
 from transmodal.core.errors import ReachError
 from transmodal.core.latents.inversion import invert

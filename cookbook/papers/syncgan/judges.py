@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES
 from transmodal.cookbook.papers.syncgan.sets import domain_set
+from transmodal.cookbook.work import Work
 from transmodal.core.evaluation.judge import Judge, train_judge
 from transmodal.core.kernel.progress import show
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from transmodal.cookbook.papers.latent_transfer.models import Work
+from transmodal.cookbook.work import Work
 from transmodal.core.atomic import write_atomically
 from transmodal.core.bridges.synchronizer import Synchronizer
 from transmodal.core.latents.searches import search_named

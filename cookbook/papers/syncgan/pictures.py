@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from transmodal.cookbook.papers.latent_transfer.models import Work
 from transmodal.cookbook.papers.syncgan import experiments, instruments
 from transmodal.cookbook.papers.syncgan.sets import domain_set
+from transmodal.cookbook.work import Work
 from transmodal.core.evaluation.animation import frames, save_animation, save_sounds
 from transmodal.core.evaluation.pictures import grid, save_picture
 from transmodal.core.modality import Preview

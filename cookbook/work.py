@@ -1,0 +1,90 @@
+"""What recipes have in common: a folder of what was trained and measured, and its settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from torch import nn
+
+from transmodal.core.atomic import write_atomically
+from transmodal.core.errors import TrainingError
+from transmodal.core.kernel import Interrupted, Kernel, Training
+from transmodal.core.kernel.progress import show
+from transmodal.core.kernel.settings import Precision
+from transmodal.core.seeds import derived_seed
+from transmodal.core.stage import Stage
+from transmodal.core.table import Table
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where trained parts are kept, and how they are trained.
+
+    Args:
+        folder: of weights, states of training and measured values.
+        precision: of all training.
+        quick: a size for checking that everything runs, not for figures.
+    """
+
+    folder: Path
+    precision: Precision = "bf16"
+    quick: bool = False
+
+    def steps(self, full: int) -> int:
+        return max(2, full // 40) if self.quick else full
+
+    def keep(self, name: str, net: Net, train: Callable[[Net], None]) -> Net:
+        """The trained net of that name, out of the folder or trained now and put there.
+
+        It comes back on the CPU, in eval mode, without gradients.
+        """
+        from safetensors.torch import load_file, save
+
+        path = self.folder / "weights" / f"{name}.safetensors"
+        if path.is_file():
+            net.load_state_dict(load_file(path))
+        else:
+            train(net)
+            net.cpu()
+            write_atomically(path, save({k: v.contiguous() for k, v in net.state_dict().items()}))
+        return net.eval().requires_grad_(False)
+
+    def train(self, name: str, net: nn.Module, stages: Sequence[Stage], table: Table) -> None:
+        """Train by the kernel, resumably, with a progress bar."""
+        seed = derived_seed(name) % 2**31
+        settings = Training(
+            precision=self.precision,
+            seed=seed,
+            checkpoint=self.folder / "states" / name,
+        )
+        for event in show(Kernel(net, stages, table, settings).run()):
+            if isinstance(event, Interrupted):
+                raise TrainingError(f"{event.signal} stopped {name}; run again to go on from there")
+
+
+def remember(path: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """Measured values, out of a file or measured now and put there."""
+    if path.is_file():
+        found: dict[str, float] = json.loads(path.read_text())
+        return found
+    values = measure()
+    write_atomically(path, json.dumps(values, indent=2) + "\n")
+    return values
+
+
+def remembered(folder: Path, stem: str, seeds: Sequence[int]) -> dict[int, dict[str, float]]:
+    """Seed -> the values in ``stem-seed.json``, as far as they were measured."""
+    paths = {seed: folder / f"{stem}-{seed}.json" for seed in seeds}
+    return {seed: json.loads(path.read_text()) for seed, path in paths.items() if path.is_file()}
+
+
+def say(what: str, values: Mapping[str, float]) -> None:
+    """Print measured values on a line."""
+    click.echo(f"{what}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,16 @@ import click
 from torch import nn
 
 from transmodal.core.atomic import write_atomically
-from transmodal.core.errors import TrainingError
+from transmodal.core.errors import SettingError, TrainingError
 from transmodal.core.kernel import Interrupted, Kernel, Training
 from transmodal.core.kernel.progress import show
 from transmodal.core.kernel.settings import Precision
+from transmodal.core.records import Records
 from transmodal.core.seeds import derived_seed
 from transmodal.core.stage import Stage
 from transmodal.core.table import Table
+from transmodal.core.translator import Translator
+from transmodal.registry import Registry
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -67,6 +71,50 @@ class Work:
         for event in show(Kernel(net, stages, table, settings).run()):
             if isinstance(event, Interrupted):
                 raise TrainingError(f"{event.signal} stopped {name}; run again to go on from there")
+
+
+def trained(
+    work: Work,
+    tag: str,
+    seed: int,
+    make: Callable[[], Translator],
+    records: Callable[[], Records | Table],
+) -> Translator:
+    """A translator, out of the folder or trained now and put there.
+
+    The processor seconds of a training that was not stopped are in ``seconds/tag-seed.json``.
+
+    Args:
+        work: the folder; a training that was stopped goes on from there.
+        tag: names it in the folder.
+        seed: of weights and order.
+        make: the translator, untrained.
+        records: the training data.
+
+    Raises:
+        SettingError: the one in the folder has a bridge of other settings.
+    """
+    name, translator = f"{tag}-{seed}", make()
+    place = work.folder / "translators" / name
+    if not (place / "config.json").is_file():
+        fresh, started = not (work.folder / "states" / name).exists(), time.process_time()
+        translator.fit(
+            records(),
+            precision=work.precision,
+            seed=seed,
+            checkpoint=work.folder / "states" / name,
+        )
+        if fresh:
+            seconds = json.dumps({"seconds": time.process_time() - started})
+            write_atomically(work.folder / "seconds" / f"{name}.json", seconds + "\n")
+        translator.save(place)
+    found = Translator.load(place, Registry.load())
+    if repr(found.bridge) != repr(translator.bridge):
+        raise SettingError(
+            f"{place} was trained with other settings than the recipe's: {found.bridge!r}, not "
+            f"{translator.bridge!r}; delete it, or give another folder by --out"
+        )
+    return found
 
 
 def remember(path: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from ..code import Code
 from ..signal import Signal
 
-BLANK, END = 0, 1  # padding's number means "nothing here"; an end is never spelt
+BLANK = 0  # padding's number means "nothing here"
 
 
 class Spelling(nn.Module):
@@ -22,12 +22,14 @@ class Spelling(nn.Module):
     Args:
         width: d of the code.
         size: v, units; 0 is the blank.
+        end: the unit that ends a text, which is never spelt.
 
     Source: Graves et al. 2006 (CTC), eqs. 2 to 8.
     """
 
-    def __init__(self, width: int, size: int) -> None:
+    def __init__(self, width: int, size: int, end: int) -> None:
         super().__init__()
+        self.end = end
         self.head = nn.Linear(width, size)
 
     def forward(self, code: Code) -> Tensor:
@@ -56,10 +58,9 @@ class Spelling(nn.Module):
         )
         return losses
 
-    @staticmethod
-    def _units(target: Signal) -> tuple[Tensor, Tensor]:
+    def _units(self, target: Signal) -> tuple[Tensor, Tensor]:
         """Units without the end, and how many."""
-        ended = (target.values == END) & target.mask()
+        ended = (target.values == self.end) & target.mask()
         return target.values, target.mask().sum(1) - ended.sum(1)
 
     @torch.no_grad()
@@ -69,7 +70,8 @@ class Spelling(nn.Module):
         texts = []
         for row, count in zip(likely, _counts(code).tolist(), strict=True):
             merged = row[:count].unique_consecutive()
-            texts.append(F.pad(merged[merged > END], (0, 1), value=END))
+            spelt = merged[(merged != BLANK) & (merged != self.end)]
+            texts.append(F.pad(spelt, (0, 1), value=self.end))
         lengths = torch.tensor([len(text) for text in texts], device=likely.device)
         return Signal(nn.utils.rnn.pad_sequence(texts, batch_first=True), lengths)
 

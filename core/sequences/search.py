@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree
 
+from ..config import check_number
+
 # (state, the units chosen [b*k], None at first) -> the next state, log-probabilities [b*k v]
 Step = Callable[[Any, Tensor | None], tuple[Any, Tensor]]
 
@@ -132,7 +134,12 @@ def sample(
         generator: draws come from it; by default from torch's global one.
 
     ``scores`` are log-probabilities under the model itself.
+
+    Raises:
+        SettingError: the temperature is not above 0, or top_p not in (0, 1].
     """
+    check_number("sample", "temperature", temperature, 1e-6)
+    check_number("sample", "top_p", top_p, 1e-6, 1)
     ids: Tensor | None = None
     made = []
     for n in range(longest):

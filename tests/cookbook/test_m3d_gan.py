@@ -11,8 +11,9 @@ import torch
 from transmodal.cookbook.papers.m3d_gan import tatoeba
 from transmodal.cookbook.papers.m3d_gan.names import nearest
 from transmodal.cookbook.papers.m3d_gan.record import ROWS, record
-from transmodal.cookbook.papers.m3d_gan.seq2seq import END, Seq2Seq
+from transmodal.cookbook.papers.m3d_gan.seq2seq import Seq2Seq
 from transmodal.core.signal import Signal
+from transmodal.plugins.text.units import END
 
 
 def test_sentences_that_are_linked_stay_together() -> None:
@@ -47,7 +48,7 @@ def test_the_plain_encoder_decoder_learns_to_reverse() -> None:
         net.loss(*pairs(32)).backward()
         adam.step()
     source, target = pairs(100)
-    made = net.eval().write(source, longest=6)
+    made = net.eval().write(source, longest=6, beams=2, penalty=1.0)
     right = made.values[:, :4] == target.values
     assert right.all(1).double().mean() > 0.8  # chance: 1 in 216
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from transmodal.cookbook.papers.latent_transfer.models import Work
-from transmodal.cookbook.papers.m3d_gan import speech_text, text_speech
+from transmodal.cookbook.papers.m3d_gan import prompts_text, speech_text, text_speech
 from transmodal.cookbook.papers.m3d_gan.text_speech import Said
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken
+from transmodal.cookbook.work import Work
 from transmodal.core.code import Code
 from transmodal.core.signal import Signal
 
@@ -36,10 +36,15 @@ def tones(which: str = "test") -> Spoken:
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
-    for module in (text_speech, speech_text):
+    for module in (text_speech, speech_text, prompts_text):
         monkeypatch.setattr(module, "corpus", lambda work, which, count: tones(which))
-        monkeypatch.setattr(module, "QUICK", QUICK)
         monkeypatch.setattr(module, "SPECTRUM", SPECTRUM)
+    for module in (speech_text, prompts_text):
+        monkeypatch.setattr(module, "prompts", lambda which, rate, longest: tones())
+    monkeypatch.setattr(text_speech, "QUICK", QUICK)
+    monkeypatch.setattr(speech_text, "QUICK", {**QUICK, "listening": 0})
+    monkeypatch.setattr(speech_text, "SPELT_QUICK", 2)
+    monkeypatch.setattr(prompts_text, "QUICK", 2)
     return Work(tmp_path, quick=True)
 
 
@@ -145,14 +150,28 @@ def test_silence_is_judged_and_not_refused() -> None:
     assert text_speech.hearable(wave) is wave
 
 
-def test_speech_to_text_begins_with_what_has_learned_to_spell(
-    work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(speech_text, "prompts", lambda which, rate, longest: tones())
+def test_speech_to_text_begins_with_what_has_learned_to_spell(work: Work) -> None:
     values = speech_text.measure(work, 0)
     assert {"cer", "wer", "spelling/cer", "unseen/cer", "unseen/n", "n"} <= set(values)
     assert values["n"] == len(tones()) and values["cer"] > 0
     assert speech_text.measure(work, 0) == values  # remembered
+
+
+def test_what_spells_voices_goes_on_with_a_persons_prompts(work: Work) -> None:
+    values = prompts_text.measure(work, 0)
+    assert values["n"] == values["voices/n"] == len(tones())
+    before, after = speech_text.spelt(work, 0), prompts_text.used_to_her(work, 0)
+    moved = [
+        not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True)
+    ]
+    assert all(moved)
+    table = prompts_text.table(work, speech_text.modalities(), 0)
+    speech, text = (table.columns[end] for end in prompts_text.ENDS)
+    assert len(speech) == len(text) == 2 * 2 + 2
+    clips, changed = (speech.take(torch.arange(i, i + 2)) for i in (0, 2))
+    assert not torch.equal(clips.values, changed.values)
+    words = text.take(torch.arange(4)).values
+    assert torch.equal(words[:2], words[2:])
 
 
 def test_errors_are_counted_over_what_was_said() -> None:

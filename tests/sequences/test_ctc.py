@@ -18,7 +18,7 @@ def collapsed(path: tuple[int, ...]) -> list[int]:
 
 def test_the_loss_sums_over_every_path() -> None:
     torch.manual_seed(0)
-    spelling = Spelling(3, 5)
+    spelling = Spelling(3, 5, end=1)
     code = Code(torch.randn(2, 5, 3), torch.tensor([[True] * 5, [True] * 4 + [False]]))
     target = Signal(torch.tensor([[3, 3, 1], [4, 1, 0]]), torch.tensor([3, 2]))
     logs = spelling(code).double()
@@ -31,7 +31,7 @@ def test_the_loss_sums_over_every_path() -> None:
 
 def test_tokens_too_few_give_no_loss_and_no_gradient_that_is_not_finite() -> None:
     torch.manual_seed(0)
-    spelling = Spelling(3, 5)
+    spelling = Spelling(3, 5, end=1)
     code = Code(torch.randn(1, 2, 3, requires_grad=True))
     loss = spelling.loss(code, Signal(torch.tensor([[3, 3, 1]]), torch.tensor([3])))
     assert loss.tolist() == [0.0]
@@ -40,7 +40,7 @@ def test_tokens_too_few_give_no_loss_and_no_gradient_that_is_not_finite() -> Non
 
 
 def test_the_best_spelling_draws_alike_neighbours_together() -> None:
-    spelling = Spelling(5, 5)
+    spelling = Spelling(5, 5, end=1)
     with torch.no_grad():
         spelling.head.weight.copy_(torch.eye(5))
         spelling.head.bias.zero_()
@@ -53,7 +53,7 @@ def test_the_best_spelling_draws_alike_neighbours_together() -> None:
 
 def test_it_learns_to_spell() -> None:
     torch.manual_seed(0)
-    spelling = Spelling(4, 6)
+    spelling = Spelling(4, 6, end=1)
     tokens = torch.nn.Parameter(torch.randn(1, 9, 4))
     target = Signal(torch.tensor([[5, 3, 3, 4, 1]]), torch.tensor([5]))
     adam = torch.optim.Adam([tokens, *spelling.parameters()], 0.1)

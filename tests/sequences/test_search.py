@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from transmodal.core.errors import SettingError
 from transmodal.core.sequences.search import beam, repeated, sample
 
 END, UNITS, LONGEST = 0, 4, 4
@@ -143,3 +144,21 @@ def test_samples_have_the_model_s_shares() -> None:
     kept = order[:2]
     found = drawn(1.0, float(shares[0] + shares[1] / 2))
     assert math.isclose(float(found[kept].sum()), 1.0, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"temperature": 0.0}, "sample: temperature must be a number >= 1e-06, not 0.0"),
+        ({"top_p": 0.0}, "sample: top_p must be a number >= 1e-06 <= 1, not 0.0"),
+        ({"top_p": 1.5}, "sample: top_p must be a number >= 1e-06 <= 1, not 1.5"),
+    ],
+)
+def test_draws_that_cannot_be_are_refused(how: dict[str, float], message: str) -> None:
+    chain = Chain(1, 0)
+
+    def step(state: dict[str, Tensor], units: Tensor | None) -> tuple[dict[str, Tensor], Tensor]:
+        return chain.step(chain.table, state, units)
+
+    with pytest.raises(SettingError, match=message):
+        sample(step, chain.start(1), 1, end=END, longest=2, **how)

@@ -18,8 +18,7 @@ from transmodal.cookbook.papers.cm_gans.sets import STYLES
 from transmodal.cookbook.papers.m3d_gan.emoji import SIZE, WANTED, Concepts, edges, load, pairs
 from transmodal.cookbook.papers.m3d_gan.emoji_judges import Judges, judges, known
 from transmodal.cookbook.papers.m3d_gan.pix2pix import Pix2Pix
-from transmodal.cookbook.papers.m3d_gan.training import trained
-from transmodal.cookbook.work import Work, remember
+from transmodal.cookbook.work import Work, remember, trained
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.code import Code
 from transmodal.core.seeds import derived_seed, seeded

@@ -16,7 +16,6 @@ from transmodal.cookbook.papers.m3d_gan import (
     names,
     tatoeba,
     text_speech,
-    text_text,
 )
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES as VOICES
 from transmodal.cookbook.work import Work
@@ -112,7 +111,7 @@ def named(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     report.section("Names to emoji", "Above what was made of the words, below the real pictures.")
     report.picture(both, "; ".join(texts))
     save_picture(both, folder / "words-pictures.png")
-    told = ours.translate(list(some.of(STYLES[0]).values), names.PICTURE, names.NAME)
+    told = names.written(ours, some)
     report.section("Emoji to names")
     report.table(["real name", "made"], list(zip(some.names["en"], told, strict=True)))
 
@@ -167,7 +166,7 @@ def translated(report: Report, work: Work, ours: Translator, folder: Path) -> No
     made = ours.bridge.decode(code, "french")
     assert isinstance(made, Taught) and made.alignment is not None and code.mask is not None
     told = ours.domains["french"].split(made)
-    report.section("English to French", f"Trained on {text_text.ENDS[0]} sentences of Tatoeba.")
+    report.section("English to French", "Trained on sentences of Tatoeba.")
     report.table(["English", "made", "a person's"], list(zip(english, told, french, strict=True)))
     steps, count = int(made.steps[0]), int(code.mask[0].sum())
     report.picture(looked(made.alignment[0, :steps, :count]), f"alignment of: {english[0]}")

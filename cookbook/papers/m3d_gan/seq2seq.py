@@ -1,6 +1,7 @@
 """A plain attention encoder-decoder, the baseline of the text task: no bridge, no subnets of ours.
 
-Source: Bahdanau et al. 2015 (RNNsearch), with GRU of torch, teacher forcing, greedy decoding.
+Source: Bahdanau et al. 2015 (RNNsearch), with GRU of torch, teacher forcing, and the search of the
+translator it is held against.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from transmodal.core.sequences.search import beam, repeated
 from transmodal.core.signal import Signal
-
-END = 1  # the unit every text ends with; 0 is padding
+from transmodal.plugins.text.units import END
 
 
 class Seq2Seq(nn.Module):
@@ -40,7 +41,7 @@ class Seq2Seq(nn.Module):
         """States ``[b n d]``, their keys, and where they are real."""
         assert source.lengths is not None
         packed = nn.utils.rnn.pack_padded_sequence(
-            self.drop(self.read(source.values)), source.lengths, True, False
+            self.drop(self.read(source.values)), source.lengths.cpu(), True, False
         )
         states, _ = nn.utils.rnn.pad_packed_sequence(self.encoder(packed)[0], True)
         return states, self.key(states), source.mask()
@@ -68,20 +69,19 @@ class Seq2Seq(nn.Module):
         return F.cross_entropy(logits.float(), target.values[target.mask()], label_smoothing=0.1)
 
     @torch.no_grad()
-    def write(self, source: Signal, longest: int = 40) -> Signal:
-        """The likeliest unit after the likeliest unit, ``[b t]``."""
-        memory = self.encode(source)
-        b = len(source)
-        unit = source.values.new_zeros(b)
-        state = memory[0].new_zeros(b, memory[0].shape[2])
-        units: list[Tensor] = []
-        ended = torch.zeros(b, dtype=torch.bool)
-        for _ in range(longest):
-            state, context = self.step(self.written(unit), state, memory)
-            unit = self.head(torch.cat([state, context], 1)).argmax(1).masked_fill(ended, 0)
-            units.append(unit)
-            ended |= unit == END
-            if bool(ended.all()):
-                break
-        values = torch.stack(units, 1)
-        return Signal(values, (values != 0).sum(1).clamp(min=1))
+    def write(self, source: Signal, longest: int, beams: int, penalty: float) -> Signal:
+        """The likeliest units ``[b t]``, by ``search.beam``."""
+        states, keys, real = self.encode(source)
+        memory = repeated((states, keys, real), beams)
+        begin = source.values.new_zeros(len(source) * beams)
+
+        def step(state: Tensor, units: Tensor | None) -> tuple[Tensor, Tensor]:
+            given = self.written(begin[: len(state)] if units is None else units)
+            state, context = self.step(given, state, memory)
+            return state, self.head(torch.cat([state, context], 1)).float().log_softmax(1)
+
+        start = states.new_zeros(len(source) * beams, states.shape[2])
+        found = beam(
+            step, start, len(source), end=END, longest=longest, beams=beams, penalty=penalty
+        )
+        return Signal(found.units, found.lengths)

@@ -8,29 +8,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from transmodal.cookbook.papers.latent_transfer.models import Work, remember
 from transmodal.cookbook.papers.m3d_gan.text_speech import (
     ALPHABET,
-    QUICK,
     RATE,
     SPECTRUM,
     TESTED,
     corpus,
     records,
 )
-from transmodal.cookbook.papers.m3d_gan.training import trained
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, prompts
+from transmodal.cookbook.work import Work, remember, trained
 from transmodal.core.modality import Modality
 from transmodal.core.seeds import derived_seed, seeded
 from transmodal.core.sequences.ctc import Spelling
 from transmodal.core.stage import Adam, Batches, Draw, Phase, Stage
 from transmodal.core.translator import Translator
 from transmodal.plugins.text.metrics import cer, wer
+from transmodal.plugins.text.units import END
 from transmodal.registry import Registry
 
 ENDS = ("speech", "text")
 WIDTH, SENTENCES = 256, 8000
 SPELT, STEPS, BATCH = 1500, 700, 32  # steps of spelling, then of the whole
+QUICK = {"steps": 30, "batch": 16, "width": 64}
+SPELT_QUICK = 400
 
 
 class Speller(nn.Module):
@@ -39,7 +40,7 @@ class Speller(nn.Module):
     def __init__(self, domains: dict[str, Modality], width: int) -> None:
         super().__init__()
         self.prenet = domains["speech"].prenet(width)
-        self.spelling = Spelling(width, domains["text"].vocabulary)  # type: ignore[attr-defined]
+        self.spelling = Spelling(width, domains["text"].vocabulary, END)  # type: ignore[attr-defined]
 
     def loss(self, batches: Batches) -> dict[str, Tensor]:
         """Nats of a character."""
@@ -59,9 +60,9 @@ def modalities() -> dict[str, Modality]:
     return {"speech": speech, "text": text}
 
 
-def translator(quick: bool) -> Translator:
+def translator(quick: bool, steps: int = STEPS) -> Translator:
     """Universal attention from speech to letters, without styles and critics (RECIPES B.7)."""
-    settings: dict[str, Any] = {"width": WIDTH, "steps": STEPS, "batch": BATCH}
+    settings: dict[str, Any] = {"width": WIDTH, "steps": steps, "batch": BATCH}
     bridge = Registry.load().bridge("universal-attention")(
         tasks=[ENDS],
         styled=(),
@@ -86,7 +87,7 @@ def spelt(work: Work, seed: int) -> Speller:
 
     def train(net: nn.Module) -> None:
         assert isinstance(net, Speller)
-        steps = QUICK["steps"] if work.quick else SPELT
+        steps = SPELT_QUICK if work.quick else SPELT
         adam = Adam(2e-3, schedule="cosine", warmup=200)
         phase = Phase("spelling", [net], net.loss, optimizer=adam, clip=1.0)
         draw = Draw("pairs", ENDS, QUICK["batch"] if work.quick else BATCH, "paired")
@@ -96,10 +97,8 @@ def spelt(work: Work, seed: int) -> Speller:
     return work.keep(f"speller-{seed}", net, train)
 
 
-def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
-    """Errors on held-out sentences of espeak's voices, and on prompts of an unseen speaker."""
-
-    which = {"test": "test", "choices": "validation"}[part]
+def recogniser(work: Work, seed: int) -> Translator:
+    """The trained translator."""
 
     def begun() -> Translator:
         ours = translator(work.quick)
@@ -108,18 +107,36 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
         prenet.load_state_dict(spelt(work, seed).prenet.state_dict())
         return ours
 
+    return trained(
+        work, "speech_text", seed, begun, lambda: records(corpus(work, "train", SENTENCES))
+    )
+
+
+@torch.no_grad()
+def spelling(speller: Speller, ours: Translator, real: Spoken) -> list[str]:
+    """What a speller alone writes of clips."""
+    speech = ours.domains["speech"].collate(real.waves)
+    units = speller.spelling.best(speller.prenet(speech))
+    return list(ours.domains["text"].split(units))
+
+
+def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
+    """Errors on held-out sentences of espeak's voices, and on prompts of an unseen speaker.
+
+    ``chance/cer`` is of the one training sentence that is nearest to a hundred others.
+    """
+    which = {"test": "test", "choices": "validation"}[part]
+
     def values() -> dict[str, float]:
-        ours = trained(
-            work, "speech_text", seed, begun, lambda: records(corpus(work, "train", SENTENCES))
-        )
+        ours = recogniser(work, seed)
         real = corpus(work, which, TESTED)
         found = {"n": float(len(real)), "seed": float(seed)}
-        speller = spelt(work, seed)
         found |= errors(ours.translate(real.waves, *ENDS), real)
-        speech = ours.domains["speech"].collate(real.waves)
-        with torch.no_grad():
-            said = ours.domains["text"].split(speller.spelling.best(speller.prenet(speech)))
+        said = spelling(spelt(work, seed), ours, real)
         found |= {f"spelling/{key}": value for key, value in errors(said, real).items()}
+        some = corpus(work, "train", SENTENCES).texts[:100]
+        constant = min(some, key=lambda text: cer([text] * len(some), some))
+        found["chance/cer"] = cer([constant] * len(real), real.texts)
         stranger = prompts(which, RATE, SPECTRUM["seconds"])
         found["unseen/n"] = float(len(stranger))
         unseen = errors(ours.translate(stranger.waves, *ENDS), stranger)

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from transmodal.cookbook.papers.latent_transfer.models import Work, remember
-from transmodal.cookbook.papers.m3d_gan.training import trained
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, voices
 from transmodal.cookbook.papers.m3d_gan.whisper import Whisper, word_errors
+from transmodal.cookbook.work import Work, remember, trained
 from transmodal.core.code import Code
 from transmodal.core.evaluation.judge import Judge, train_judge
 from transmodal.core.kernel.progress import show

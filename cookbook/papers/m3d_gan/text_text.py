@@ -10,8 +10,7 @@ from torch import nn
 
 from transmodal.cookbook.papers.m3d_gan.seq2seq import Seq2Seq
 from transmodal.cookbook.papers.m3d_gan.tatoeba import Pairs, load
-from transmodal.cookbook.papers.m3d_gan.training import trained
-from transmodal.cookbook.work import Work, remember
+from transmodal.cookbook.work import Work, remember, trained
 from transmodal.core.modality import Modality
 from transmodal.core.records import Records
 from transmodal.core.seeds import derived_seed
@@ -99,13 +98,22 @@ def measure_baseline(work: Work, seed: int, part: str = "test") -> dict[str, flo
     def values() -> dict[str, float]:
         model = ours(work, seed, train)
         plain = baseline(work, seed, model, train)
-        said = model.domains["french"].split(
-            plain.write(model.domains["english"].collate(held.english))
-        )
+        said = written(plain, model, held.english)
         found = {"n": float(len(held)), **bleu(said, held.french)}
         return found | {"parameters": float(sum(p.numel() for p in plain.parameters()))}
 
     return remember(work.folder / "values" / f"seq2seq-{part}-{seed}.json", values)
+
+
+def written(plain: Seq2Seq, model: Translator, texts: Sequence[str]) -> list[str]:
+    """What the baseline makes of texts, by the search of the translator it is held against."""
+    english, french = (model.domains[end] for end in ENDS)
+    assert isinstance(french, Text)
+    made = []
+    for start in range(0, len(texts), 100):
+        source = english.collate(texts[start : start + 100])
+        made += french.split(plain.write(source, french.longest + 1, french.beams, french.penalty))
+    return made
 
 
 def baseline(work: Work, seed: int, model: Translator, train: Pairs) -> Seq2Seq:

@@ -10,7 +10,7 @@ import torch
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES
 from transmodal.cookbook.papers.syncgan import sets
 from transmodal.cookbook.papers.syncgan.judges import judge, judges
-from transmodal.cookbook.papers.syncgan.models import ABLATION, trained
+from transmodal.cookbook.papers.syncgan.models import ABLATION, experiment
 from transmodal.cookbook.papers.syncgan.sets import domain_set
 from transmodal.cookbook.papers.syncgan.variety import variety
 from transmodal.cookbook.work import Work, remember
@@ -37,17 +37,17 @@ def garments(work: Work, fraction: float, seed: int) -> Translator:
     def records() -> Records:
         return sets.garments(fraction, seed, work.quick)
 
-    return trained(work, name, seed, GARMENTS, records)
+    return experiment(work, name, seed, GARMENTS, records)
 
 
 def turned(work: Work, seed: int) -> Translator:
     """Digits and digits turned by 90 degrees."""
-    return trained(work, "rotated", seed, ROTATED, lambda: sets.rotated(work.quick))
+    return experiment(work, "rotated", seed, ROTATED, lambda: sets.rotated(work.quick))
 
 
 def said(work: Work, seed: int) -> Translator:
     """Digits and spoken digits."""
-    return trained(work, "spoken", seed, SPOKEN, lambda: sets.spoken(seed, work.quick))
+    return experiment(work, "spoken", seed, SPOKEN, lambda: sets.spoken(seed, work.quick))
 
 
 def synchrony(work: Work, translator: Translator, seed: int) -> dict[str, float]:
@@ -109,7 +109,7 @@ def ablation(work: Work, part: str, seed: int) -> dict[str, float]:
 
     def measure() -> dict[str, float]:
         changes: dict[str, Any] = dict(ABLATION[part])
-        translator = trained(work, "garments", seed, GARMENTS, records, part, **changes)
+        translator = experiment(work, "garments", seed, GARMENTS, records, part, **changes)
         return synchrony(work, translator, seed)
 
     return kept(work, f"{part}-{seed}", measure)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from transmodal.cookbook.papers.latent_transfer.sets import root
 from transmodal.cookbook.papers.syncgan.experiments import kept
-from transmodal.cookbook.papers.syncgan.models import modalities, trained
+from transmodal.cookbook.papers.syncgan.models import experiment, modalities
 from transmodal.cookbook.work import Work
 from transmodal.core.errors import DataError
 from transmodal.core.evaluation.judge import Judge, train_judge
@@ -97,7 +97,7 @@ def translator(work: Work, form: str, seed: int) -> Translator:
         none = torch.full_like(one.labels, -1)
         return Table({"pictures": Memory(one.signal, none), form: Memory(other.signal, none)})
 
-    return trained(work, "instruments", seed, ("pictures", form), records, f"instruments-{form}")
+    return experiment(work, "instruments", seed, ("pictures", form), records, f"instruments-{form}")
 
 
 def instruments(work: Work, form: str, seed: int) -> dict[str, float]:

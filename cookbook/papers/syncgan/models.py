@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from transmodal.cookbook.work import Work
-from transmodal.core.atomic import write_atomically
+from transmodal.cookbook.work import Work, trained
 from transmodal.core.bridges.synchronizer import Synchronizer
 from transmodal.core.latents.searches import search_named
 from transmodal.core.modality import Modality
@@ -99,7 +96,7 @@ def synchronizer(name: str, quick: bool = False, **changes: Any) -> Synchronizer
     return Synchronizer(**{**SETTINGS[name], **(QUICK if quick else {}), **changes})
 
 
-def trained(
+def experiment(
     work: Work,
     name: str,
     seed: int,
@@ -119,25 +116,14 @@ def trained(
         tag: names it in the folder; ``name`` when not given.
         changes: settings changed.
     """
-    tag = f"{tag or name}-{seed}"
-    place = work.folder / "translators" / tag
-    if not (place / "config.json").is_file():
-        fresh = synchronizer(name, work.quick, **changes)
-        # where concepts say most, a hidden layer makes one prototype of each
-        hidden = 0 if fresh.concepts else 512
-        translator = Translator(modalities(domains, hidden), fresh)
-        started = time.process_time()
-        translator.fit(
-            records(),
-            precision=work.precision,
-            seed=seed,
-            checkpoint=work.folder / "states" / tag,
-        )
-        seconds = time.process_time() - started
-        values = json.dumps({"seconds": seconds})
-        write_atomically(work.folder / "seconds" / f"{tag}.json", values + "\n")
-        translator.save(place)
-    translator = Translator.load(place, Registry.load())
+    fresh = synchronizer(name, work.quick, **changes)
+    # where concepts say most, a hidden layer makes one prototype of each
+    hidden = 0 if fresh.concepts else 512
+
+    def make() -> Translator:
+        return Translator(modalities(domains, hidden), fresh)
+
+    translator = trained(work, tag or name, seed, make, records)
     bridge = translator.bridge
     assert isinstance(bridge, Synchronizer)
     search, bridge.choosing = CONCEPTS if bridge.concepts else NEAREST

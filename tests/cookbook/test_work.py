@@ -1,0 +1,43 @@
+"""What recipes have in common: trained once, kept, and never mistaken for another's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from transmodal.cookbook.work import Work, remember, remembered, trained
+from transmodal.core.bridges.universal_attention import UniversalAttention
+from transmodal.core.errors import SettingError
+from transmodal.core.signal import Signal
+from transmodal.core.table import Memory, Table
+from transmodal.core.translator import Translator
+from transmodal.plugins.image.modality import Image
+
+
+def test_a_translator_of_other_settings_is_not_taken_for_the_recipes(tmp_path: Path) -> None:
+    work = Work(tmp_path, "fp32")
+    calls = []
+
+    def pictures() -> Table:
+        calls.append("records")
+        columns = {d: Memory(Signal(torch.rand(6, 1, 8, 8)), torch.full((6,), -1)) for d in "ab"}
+        return Table(columns, ())
+
+    def make(width: int) -> Translator:
+        bridge = UniversalAttention(tasks=[("a", "b")], styled=(), width=width, steps=1, batch=2)
+        return Translator({"a": Image(size=8), "b": Image(size=8)}, bridge)
+
+    for _ in range(2):
+        found = trained(work, "toy", 0, lambda: make(8), pictures)
+        assert found.connected and len(calls) == 1
+    assert remembered(tmp_path / "seconds", "toy", [0, 1])[0]["seconds"] > 0
+    with pytest.raises(SettingError, match="other settings than the recipe's: .*width=8.*delete"):
+        trained(work, "toy", 0, lambda: make(16), pictures)
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
+    path = tmp_path / "values" / "row-3.json"
+    assert remember(path, lambda: {"x": 1.0}) == remember(path, dict) == {"x": 1.0}
+    assert remembered(path.parent, "row", [2, 3]) == {3: {"x": 1.0}}

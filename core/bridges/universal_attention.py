@@ -85,8 +85,8 @@ class UniversalAttention(Bridge):
             over the first part of the training.
         guide_until: that part, in (0, 1].
         conditional: let critics see the source (Eq. 1); BicycleGAN's do not.
-        styled_critics: let critics see the style that was asked for. Else whatever is real in
-            one style passes in every other.
+        styled_critics: let critics of the encoded branch see the style that was asked for. Else
+            whatever is real in one style passes in every other.
         game: ``"non-saturating"``, ``"least-squares"`` or ``"hinge"``.
         r1: weight of the gradient penalty on real items (times 1/2), every 16th turn.
         steps, batch: batch counts pairs of each task.
@@ -229,8 +229,8 @@ class UniversalAttention(Bridge):
         condition = self.style_width * self.in_style(domain)
         return self.domains[domain].generator(self.width, condition=condition)
 
-    def _critic(self, domain: str) -> nn.Module:
-        style = self.style_width * (self.styled_critics and self.in_style(domain))
+    def _critic(self, domain: str, styled: bool) -> nn.Module:
+        style = self.style_width * (styled and self.in_style(domain))
         return self.domains[domain].discriminator(condition=self.width * self.conditional + style)
 
     def in_style(self, domain: str) -> bool:

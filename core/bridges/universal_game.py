@@ -16,13 +16,12 @@ from .universal_tasks import Made, Translated
 
 
 class Judged(NamedTuple):
-    """A branch: its critic, what was made, and the conditions of made and of real items."""
+    """A branch: its name, its critic, what was made, and what the critic is told."""
 
     name: str
     critic: nn.Module
     made: Signal
-    made_of: tuple[Code, ...]
-    real_of: tuple[Code, ...]
+    given: tuple[Code, ...]
 
 
 class Branches(nn.Module):
@@ -34,17 +33,19 @@ class Branches(nn.Module):
     Args:
         targets: target -> the domain whose critics judge it (domains may share them).
         styled: those made in a style.
-        make: a critic for a domain.
+        make: a critic for a domain, which sees the style or not.
         game: a name of ``adversarial.GAMES``.
         weights: of the game by target.
-        conditional, styled_critics: whether critics see the source, and the style, held still too.
+        conditional: whether critics see the source.
+        styled_critics: whether those of the encoded branch see its style, held still. No real
+            item goes with a drawn style: the others would know what is made by its style.
     """
 
     def __init__(
         self,
         targets: Mapping[str, str],
         styled: Iterable[str],
-        make: Callable[[str], nn.Module],
+        make: Callable[[str, bool], nn.Module],
         game: str,
         weights: Mapping[str, float],
         conditional: bool,
@@ -56,32 +57,28 @@ class Branches(nn.Module):
         self.conditional, self.styled_critics = conditional, styled_critics
         both = {targets[t] for t in styled}
         self.encoded = nn.ModuleDict(
-            {owner: make(owner) for owner in dict.fromkeys(targets.values())}
+            {owner: make(owner, styled_critics) for owner in dict.fromkeys(targets.values())}
         )
         self.sampled = nn.ModuleDict(
-            {owner: make(owner) for owner in self.encoded if owner in both}
+            {owner: make(owner, False) for owner in self.encoded if owner in both}
         )
 
     def judged(self, target: str, one: Translated) -> list[Judged]:
-        """Each branch, but none for a target without critics.
-
-        A real item stands in the encoded branch's style in both: its own, or one of its label.
-        """
+        """The branches; none for a target without critics."""
         if target not in self.targets:
             return []
         owner = self.targets[target]
-        own, *drawn = one.styles or (None,)
-        real = self._condition(one, own)
-        found = [Judged("", self.encoded[owner], one.encoded, real, real)]
+        source = [mean_token(one.code).detach()] if self.conditional else []
+        style = [z.detach() for z in one.styles[:1]] if self.styled_critics else []
+        found = [Judged("", self.encoded[owner], one.encoded, _told(source + style))]
         if one.sampled is not None:
-            made = self._condition(one, drawn[0])
-            found.append(Judged("/sampled", self.sampled[owner], one.sampled, made, real))
+            found.append(Judged("/sampled", self.sampled[owner], one.sampled, _told(source)))
         return found
 
     def fooling(self, target: str, one: Translated) -> Tensor:
         """The translator's side for one task, weighted, a scalar."""
         branches = self.judged(target, one)
-        losses = [self.game.maker(it.critic(it.made, *it.made_of)) for it in branches]
+        losses = [self.game.maker(it.critic(it.made, *it.given)) for it in branches]
         return self.weights[target] * torch.stack(losses).sum()
 
     def telling(self, made: Made) -> dict[str, Tensor]:
@@ -89,8 +86,8 @@ class Branches(nn.Module):
         losses, notes = [], {}
         for task, one in made.items():
             for it in self.judged(task.target, one):
-                truth = it.critic(one.real, *it.real_of)
-                seen = it.critic(Signal(it.made.values.detach(), it.made.lengths), *it.made_of)
+                truth = it.critic(one.real, *it.given)
+                seen = it.critic(Signal(it.made.values.detach(), it.made.lengths), *it.given)
                 losses.append(self.game.critic(truth, seen))
                 notes[f"right/{task}{it.name}"] = self.game.right(truth, seen)
         return {"adversarial": torch.stack(losses).sum(), **notes}
@@ -103,11 +100,9 @@ class Branches(nn.Module):
                 continue
             for it in self.judged(task.target, one):
                 leaf = steep(one.real)
-                slopes.append(gradient_penalty(it.critic(leaf, *it.real_of), leaf.values))
+                slopes.append(gradient_penalty(it.critic(leaf, *it.given), leaf.values))
         return torch.stack([slope.float() for slope in slopes]).sum()
 
-    def _condition(self, one: Translated, style: Tensor | None) -> tuple[Code, ...]:
-        given = [mean_token(one.code)] if self.conditional else []
-        if self.styled_critics and style is not None:
-            given.append(style)
-        return (Code.of(torch.cat(given, 1).detach()),) if given else ()
+
+def _told(parts: list[Tensor]) -> tuple[Code, ...]:
+    return (Code.of(torch.cat(parts, 1)),) if parts else ()

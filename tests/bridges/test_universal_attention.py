@@ -211,15 +211,15 @@ def test_critics_see_the_style_that_was_asked_for() -> None:
         assert bridge.branches is not None
         batches = next(table("a", "b").feed(bridge.stages()[-1].draws, seed=0))
         ((_, one),) = bridge.translated(batches, 1)[0].items()
-        for branch, style in zip(bridge.branches.judged("b", one), one.styles, strict=True):
-            (made_of,), (real_of,) = branch.made_of, branch.real_of
-            assert torch.equal(made_of.vector[:, -8:], style)
-            assert torch.equal(real_of.vector[:, -8:], one.styles[0])
-            assert not made_of.tokens.requires_grad
-            shifted = Code(made_of.tokens + 1)
-            assert not torch.equal(
-                branch.critic(one.real, made_of), branch.critic(one.real, shifted)
-            )
+        encoded, *sampled = bridge.branches.judged("b", one)
+        (seen,) = encoded.given
+        assert torch.equal(seen.vector[:, -8:], one.styles[0])
+        assert not seen.tokens.requires_grad
+        shifted = Code(seen.tokens + 1)
+        assert not torch.equal(encoded.critic(one.real, seen), encoded.critic(one.real, shifted))
+        for branch in sampled:  # a drawn style would tell what is made
+            assert all(code.tokens.shape[2] == bridge.width for code in branch.given)
+            assert len(branch.given) == bridge.conditional
     assert all(term.isfinite() for term in terms(bridge).values())
     assert all(term.isfinite() for term in terms(bridge, "critics").values())
 

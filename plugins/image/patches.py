@@ -1,8 +1,8 @@
 """Pixels that ride in tokens: a pair of linear maps by which tokens carry a picture's patches.
 
-Both begin as one fixed orthonormal basis and its transpose, so that an untrained prenet and
-generator of the same grid copy the picture, and what remains to be learned is the change. They do
-where d is at least 3 r s; narrower tokens carry so much of a patch as fits.
+They are one fixed orthonormal basis and its transpose, so that an untrained prenet and generator
+of the same grid copy the picture, and what remains to be learned is the change. (Learned with the
+rest, they drew a lattice of patches over every picture, under critics above all.) They copy where d is at least 3 r s; narrower tokens carry so much of a patch as fits.
 
 Shapes: b batch, c channels, H W of the picture, h w of the grid, r s pixels of a patch.
 """
@@ -34,7 +34,7 @@ class Patches(nn.Module):
         basis = torch.linalg.qr(drawn)[0]
         basis = basis if width < count else basis.T
         ends = (width, count) if backward else (count, width)
-        self.linear = nn.Linear(*ends, bias=False)
+        self.linear = nn.Linear(*ends, bias=False).requires_grad_(False)
         with torch.no_grad():
             self.linear.weight.copy_(basis if backward else basis.T)
 

@@ -2,7 +2,8 @@
 
 They are one fixed orthonormal basis and its transpose, so that an untrained prenet and generator
 of the same grid copy the picture, and what remains to be learned is the change. (Learned with the
-rest, they drew a lattice of patches over every picture, under critics above all.) They copy where d is at least 3 r s; narrower tokens carry so much of a patch as fits.
+rest, they drew a lattice of patches over every picture, under critics above all.) They copy where
+d is at least 3 r s; narrower tokens carry so much of a patch as fits.
 
 Shapes: b batch, c channels, H W of the picture, h w of the grid, r s pixels of a patch.
 """
@@ -20,9 +21,11 @@ WHITEST = 0.96  # of [-1, 1]: whose logit is still finite
 
 
 class Patches(nn.Module):
-    """Sizes of the patches of a plan's innermost map, and the fixed basis."""
+    """Sizes of the patches of a plan's innermost map, and the fixed basis ``[3rs d]``."""
 
-    def __init__(self, plan: Plan, width: int, backward: bool) -> None:
+    basis: Tensor
+
+    def __init__(self, plan: Plan, width: int) -> None:
         super().__init__()
         self.size, self.grid = plan.sizes[0], plan.sizes[-1]
         self.channels = plan.features[0]
@@ -32,37 +35,26 @@ class Patches(nn.Module):
         sides = max(count, width), min(count, width)
         drawn = torch.randn(*sides, generator=torch.Generator().manual_seed(1))
         basis = torch.linalg.qr(drawn)[0]
-        basis = basis if width < count else basis.T
-        ends = (width, count) if backward else (count, width)
-        self.linear = nn.Linear(*ends, bias=False).requires_grad_(False)
-        with torch.no_grad():
-            self.linear.weight.copy_(basis if backward else basis.T)
+        self.register_buffer("basis", (basis if width < count else basis.T).contiguous())
 
 
 class Taken(Patches):
     """Pixels ``[b c H W]`` in [-1, 1] -> what tokens carry of them, ``[b n d]``."""
-
-    def __init__(self, plan: Plan, width: int) -> None:
-        super().__init__(plan, width, backward=False)
 
     def forward(self, x: Tensor) -> Tensor:
         (height, along), (h, w) = self.size, self.grid
         x = x.expand(-1, COLOURS, -1, -1)
         x = F.pad(x, (0, w * self.columns - along, 0, h * self.rows - height), mode="replicate")
         x = x.view(len(x), COLOURS, h, self.rows, w, self.columns).permute(0, 2, 4, 1, 3, 5)
-        made: Tensor = self.linear(x.reshape(len(x), h * w, -1))
-        return made
+        return x.reshape(len(x), h * w, -1) @ self.basis
 
 
 class Laid(Patches):
     """Tokens ``[b n d]`` -> the logits ``[b c H W]`` of the pixels they carry, in float32."""
 
-    def __init__(self, plan: Plan, width: int) -> None:
-        super().__init__(plan, width, backward=True)
-
     def forward(self, tokens: Tensor) -> Tensor:
         (height, along), (h, w) = self.size, self.grid
-        x = self.linear(tokens).float()
+        x = (tokens @ self.basis.T).float()
         x = x.view(len(x), h, w, COLOURS, self.rows, self.columns).permute(0, 3, 1, 4, 2, 5)
         x = x.reshape(len(x), COLOURS, h * self.rows, w * self.columns)[:, :, :height, :along]
         if self.channels == 1:

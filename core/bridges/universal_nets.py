@@ -25,12 +25,12 @@ class ReferenceEncoder(nn.Module):
 
     A prenet of its own, four convolutions of stride 2 along its tokens, a GRU whose state after
     an item's last token is the embedding, and two linear heads. A convolution sees zeros past
-    an item's end, and no norm mixes items, so padding has no influence.
+    an item's end, so padding has no influence.
 
     Source: M3D-GAN sec. 4, Enc_r: channels [64, 64, 128, 128], GRU of 128; the heads are of
-    Eq. 3. Departs from it: the convolutions run along tokens only, since frequency (or the
-    picture's other axis) is folded into the tokens' features by the prenet, and their norm
-    is over the features of a position.
+    Eq. 3. Departs from it: the convolutions run along tokens only (a picture's, row after row),
+    their norm is over the features of a position, and a text is read as any other sequence,
+    where sec. 7 takes the mean of its prenet's units.
 
     Args:
         modality: of the references.

@@ -53,6 +53,8 @@ ROWS = (
         {"style": 0.25}),
     Row("speech_text", "speech_text-test", "speech->text",
         same("cer", "wer", "spelling/cer", "spelling/wer", "unseen/cer", "unseen/wer")),
+    Row("prompts_text", "prompts_text-test", "speech->text/prompts",
+        same("cer", "wer", "spelling/cer", "spelling/wer", "voices/cer", "voices/wer")),
     *(
         Row(verb, f"image_image-{source}", task, {
             **same(*PICTURES, "judge/styles"),

@@ -31,7 +31,7 @@ from transmodal.registry import Registry
 
 WORDS, DRAWING = "words", "drawing"  # a text, and what is drawn of it
 PICTURE, NAME = "picture", "name"  # a picture, and what it is called
-SETTINGS = {"width": 128, "latent": 8, "steps": 7000, "batch": 64, "listening": 400}
+SETTINGS = {"width": 128, "latent": 8, "steps": 4000, "batch": 64, "listening": 400}
 QUICK = {
     "steps": 250,
     "batch": 32,
@@ -94,7 +94,7 @@ class Ends:
         registry = Registry.load()
         sizes = {"hidden": 128, "bank": 2} if quick else {}
         text = registry.modality("text").learned(
-            words(concepts), size=1500, longest=LONGEST, dropout=0.3, beams=4, penalty=1.0, **sizes
+            words(concepts), size=3000, longest=LONGEST, dropout=0.3, beams=4, penalty=1.0, **sizes
         )
         image = registry.modality("image")
         seen = image(size=SIZE, channels=3, grid=4)  # few tokens, each of half the picture

@@ -73,12 +73,15 @@ class Judges:
 class StyleJudge(nn.Module):
     """A classifier of styles by texture: a frozen network's early maps, and a small perceptron.
 
-    It is told 0.96 of the held-back training concepts' styles right (``--part choices``), where a
-    network trained on the pixels alone knew 0.86: a thousand concepts are few.
+    It tells 0.96 of the held-back training concepts' pictures right (``--part choices``), where a
+    convolutional network of its own told 0.86 of test pictures: a thousand concepts are few.
 
     Args:
         features: the frozen network, no part of the state.
     """
+
+    mean: Tensor
+    spread: Tensor
 
     def __init__(self, features: Features) -> None:
         super().__init__()

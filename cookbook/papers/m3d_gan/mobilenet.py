@@ -73,7 +73,7 @@ class MobileNet(nn.Module):
         What makes a style (Huang and Belongie 2017), while the last features say what is shown.
         """
         x, found = normalised(x), []
-        for i, part in enumerate(self.features[: TEXTURED[-1] + 1]):
+        for i, part in enumerate(list(self.features)[: TEXTURED[-1] + 1]):
             x = part(x)
             if i in TEXTURED:
                 found += [x.mean((2, 3)), x.std((2, 3))]

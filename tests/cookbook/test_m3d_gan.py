@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from transmodal.cookbook.papers.m3d_gan import tatoeba
+from transmodal.cookbook.papers.m3d_gan import tatoeba, text_text
 from transmodal.cookbook.papers.m3d_gan.names import nearest
 from transmodal.cookbook.papers.m3d_gan.record import ROWS, record
 from transmodal.cookbook.papers.m3d_gan.seq2seq import Seq2Seq
+from transmodal.cookbook.work import Work
 from transmodal.core.signal import Signal
 from transmodal.plugins.text.units import END
 
@@ -51,6 +52,24 @@ def test_the_plain_encoder_decoder_learns_to_reverse() -> None:
     made = net.eval().write(source, longest=6, beams=2, penalty=1.0)
     right = made.values[:, :4] == target.values
     assert right.all(1).double().mean() > 0.8  # chance: 1 in 216
+
+
+def test_the_translator_and_its_baseline_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = {"one": "un", "two": "deux", "three": "trois", "four": "quatre"}
+    both = [(f"{a} and {b}", f"{digits[a]} et {digits[b]}") for a in digits for b in digits]
+    pairs = tatoeba.Pairs([a for a, _ in both], [b for _, b in both])
+    held = tatoeba.Pairs(pairs.english[:3], pairs.french[:3])
+    monkeypatch.setattr(text_text, "load", lambda: (pairs, held, held))
+    monkeypatch.setattr(text_text, "QUICK", {"steps": 3, "batch": 4, "width": 8})
+    work = Work(tmp_path, "fp32", quick=True)
+    ours, plain = (make(work, 0) for make in (text_text.measure, text_text.measure_baseline))
+    assert ours["n"] == plain["n"] == len(held)
+    assert all(0 <= found["bleu"] <= 100 for found in (ours, plain))
+    assert ours["chance/bleu"] < 100
+    stems = {path.stem for path in (tmp_path / "values").iterdir()}
+    assert stems == {"text_text-test-0", "seq2seq-test-0"}
 
 
 def test_the_nearest_text_is_the_most_alike() -> None:

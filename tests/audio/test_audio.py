@@ -143,6 +143,17 @@ def test_bad_items_are_named_by_their_place(audio: Audio, bad: Any, says: str) -
 
 
 @FORMS
+@torch.no_grad()
+def test_a_moment_and_a_minute_have_an_answer(audio: Audio) -> None:
+    signal = audio.collate([CHIRP[3000:3512], np.resize(CHIRP, 60 * RATE)])
+    made = audio.generator(16).eval()(audio.prenet(16).eval()(signal))
+    assert made.values.shape == signal.values.shape
+    waves = audio.split(made)
+    assert [len(wave) for wave in waves] == [len(wave) for wave in audio.split(signal)]
+    assert all(bool(wave.isfinite().all()) for wave in waves)
+
+
+@FORMS
 def test_loudness_matters_only_without_normalising(audio: Audio) -> None:
     plain = Audio(audio.form, RATE, normalise=False)
     with pytest.raises(DataError, match=r"item 0 goes beyond \[-1, 1\]; scale it"):

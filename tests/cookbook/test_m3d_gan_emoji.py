@@ -238,7 +238,7 @@ def test_every_verb_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     concepts = toy()
     monkeypatch.setattr(image_image, "load", lambda validate: (concepts, concepts))
     monkeypatch.setattr(image_image, "STEPS", 2)
-    monkeypatch.setattr(image_image, "LISTENING", 2)
+    monkeypatch.setattr(image_image, "LISTENING", (2, 2))
     monkeypatch.setattr(image_image, "SHORT", 2)
     small = {**image_image.SETTINGS, "width": 8, "latent": 2, "style_width": 8, "batch": 4}
     monkeypatch.setattr(image_image, "SETTINGS", small)

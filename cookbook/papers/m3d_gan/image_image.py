@@ -31,7 +31,7 @@ from transmodal.registry import Registry
 SOURCES = ("emoji", "edges")
 TARGET = "styled"
 STEPS = 3000
-LISTENING = 1500  # steps in which references learn styles
+LISTENING = 1500, 100  # steps in which references learn styles, in full and for a quick look
 SHORT = 300  # steps of each row of Table 3: there is no time for more
 SETTINGS: Mapping[str, Any] = {
     "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,
@@ -188,7 +188,7 @@ def compared(work: Work, seed: int, part: str, source: str) -> dict[str, float]:
         train, test = held(work, part)
         table = records(train, source)
 
-        listening = work.steps(LISTENING)
+        listening = LISTENING[work.quick]
         model = trained(
             work, tag, seed, lambda: translator(source, steps, listening, {}), lambda: table
         )
@@ -213,7 +213,7 @@ def ablations(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     train, test = held(work, part)
     table = records(train, "emoji")
     judge = cache(lambda: judges(work, train, test, tagged("", part)))
-    lengths = work.steps(SHORT), work.steps(LISTENING)
+    lengths = work.steps(SHORT), LISTENING[work.quick]
     found: dict[str, float] = {}
     for name, changes in ABLATIONS.items():
         tag = tagged(f"ablation-{name}", part)

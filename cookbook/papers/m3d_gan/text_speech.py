@@ -32,7 +32,7 @@ SPECTRUM: dict[str, Any] = {
 SENTENCES, TESTED, JUDGED = 16000, 60, 2000  # for training, testing, the judge of styles
 STEPS, BATCH, WIDTH = 5000, 64, 128
 LISTENING = 300  # steps in which references learn to tell the styles
-QUICK = {"steps": 250, "batch": 16, "width": 64, "listening": 100}
+QUICK = {"steps": 150, "batch": 16, "width": 64, "listening": 60}
 
 
 @dataclass(frozen=True)

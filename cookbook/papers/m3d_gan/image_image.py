@@ -32,7 +32,7 @@ SOURCES = ("emoji", "edges")
 TARGET = "styled"
 STEPS = 3000
 LISTENING = 1500, 100  # steps in which references learn styles, in full and for a quick look
-SHORT = 300  # steps of each row of Table 3: there is no time for more
+SHORT = 300  # steps of each row of Table 3
 SETTINGS: Mapping[str, Any] = {
     "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,
     "rate": 7e-4, "critic_rate": 2e-4, "warmup": 50, "ema": 0.995, "conditional": False,

@@ -25,7 +25,7 @@ from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.code import Code
 from transmodal.core.modality import Modality
 from transmodal.core.sequences.taught import teach
-from transmodal.core.table import Memory, Table
+from transmodal.core.table import Column, Memory, Table
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry
 
@@ -117,7 +117,7 @@ def table(concepts: Concepts, ends: Ends) -> Table:
         -FARTHEST, FARTHEST + 1, (len(which), 3), generator=torch.Generator().manual_seed(3)
     )
     moves[:, 0] = moves[:, 0] > 0
-    columns = {
+    columns: dict[str, Column] = {
         WORDS: Memory(ends.text.collate(texts), labels),
         NAME: Memory(ends.text.collate(names), labels),
         PICTURE: Drawn(concepts.pictures, which, labels, moves),

@@ -38,15 +38,18 @@ def same(*names: str) -> dict[str, str]:
 
 PICTURES = ("realism", "identity", "diversity_z", "diversity_ref")
 GUESSED = {"realism": 0.2, "identity": 1 / 200}
+NAMED = {"top1": 1 / 200, "rank": 0.5}
 ROWS = (
     Row("text_text", "text_text-test", "text->text",
         same("bleu", "chrf", "chance/bleu")),
     Row("seq2seq", "seq2seq-test", "text->text/seq2seq", same("bleu", "chrf")),
     Row("names", "names-test", "text->image",
-        {f"text_image/{k}": k for k in ("top1", "realism", "nearest_name")}, {"top1": 1 / 200}),
+        {f"text_image/{k}": k for k in ("top1", "rank", "realism", "nearest_name",
+                                        "nearest_words")}, NAMED),
     Row("names", "names-test", "image->text",
-        {f"image_text/{k}": k for k in ("top1", "top1_likelihood", "nearest_picture", "chrf",
-                                        "bleu1", "nearest_picture/chrf")}, {"top1": 1 / 200}),
+        {f"image_text/{k}": k for k in ("top1", "rank", "top1_likelihood", "nearest_picture",
+                                        "chrf", "bleu1", "nearest_picture/chrf",
+                                        "nearest_picture/bleu1")}, NAMED),
     Row("text_speech", "text_speech-test", "text->speech",
         {**same("wer", "wer_real", "wer_copy", "wer_swapped"),
          "every/style": "style", "every/style_real": "style_real"},
@@ -73,20 +76,34 @@ ROWS = (
 
 
 def record(folder: Path, results: Path, seeds: Sequence[int]) -> list[str]:
-    """Write the figures whose values are there, and tell their names."""
+    """Write the figures whose values are there, and tell their names.
+
+    ``seconds`` are a training's processor seconds.
+    """
     written = []
     for row in ROWS:
         values = remembered(folder / "values", row.stem, seeds)
-        for key, name in row.figures.items():
-            found = {seed: given[key] for seed, given in values.items() if key in given}
-            if not found:
+        if not values:
+            continue
+        first = next(iter(values.values()))
+        trained = remembered(folder / "seconds", row.stem.removesuffix("-test"), list(values))
+        found = {
+            name: {seed: given[key] for seed, given in values.items() if key in given}
+            for key, name in row.figures.items()
+        }
+        counts = {
+            name: first.get(f"{key.rpartition('/')[0]}/n", first.get("n"))
+            for key, name in row.figures.items()
+        }
+        found["seconds"] = {seed: given["seconds"] for seed, given in trained.items()}
+        for name, measured in found.items():
+            if not measured:
                 continue
-            first = next(iter(values.values()))
-            n = first.get(f"{key.rpartition('/')[0]}/n", first.get("n"))
+            n = counts.get(name)
             record_result(
                 results,
                 f"{row.task}/{name}",
-                found,
+                measured,
                 n=None if n is None else int(n),
                 chance=row.chance.get(name),
                 command=f"{COMMAND} {row.verb} record",

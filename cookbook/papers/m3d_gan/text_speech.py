@@ -12,6 +12,7 @@ from torch import Tensor
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, voices
 from transmodal.cookbook.papers.m3d_gan.whisper import Whisper, word_errors
 from transmodal.cookbook.work import Work, remember, trained
+from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.code import Code
 from transmodal.core.evaluation.judge import Judge, train_judge
 from transmodal.core.kernel.progress import show
@@ -185,6 +186,8 @@ def heeded(ours: Translator, real: Spoken) -> dict[str, float]:
     By chance they are all alike.
     """
     text, speech = (ours.domains[end] for end in ENDS)
+    bridge = ours.bridge
+    assert isinstance(bridge, UniversalAttention)
     count, places = len(real) // len(STYLES), range(len(real))
     following = [i // count * count + (i + 1) % count for i in places]
     elsewhere = [(i + count) % len(real) for i in following]
@@ -195,10 +198,10 @@ def heeded(ours: Translator, real: Spoken) -> dict[str, float]:
         for some in torch.arange(len(real)).split(60):
             asked = [real.texts[texts[i]] for i in some.tolist()]
             clips = [real.waves[references[i]] for i in some.tolist()]
-            code = ours.bridge.encode(text.collate(asked), "text")
-            style = ours.bridge.style(speech.collate(clips), "speech")
+            code = bridge.encode(text.collate(asked), "text")
+            style = bridge.style(speech.collate(clips), "speech")
             wanted = target[some].trimmed()
-            made = teach(ours.bridge.generators["speech"], code, style, wanted).values
+            made = teach(bridge.generators["speech"], code, style, wanted).values
             wrong = (made[:, : wanted.values.shape[1]] - wanted.values).abs()
             off += float((wrong * wanted.mask()[..., None]).sum())
         return off * DECIBELS / float(speech.counted(target).sum())

@@ -135,12 +135,12 @@ def paired(draw: Draw, columns: Mapping[str, Column]) -> dict[str, list[Tensor]]
     shared = sorted(set.intersection(*(set(rows) for rows in position)))
     labelled = ""
     if draw.labelled or draw.balanced:
-        labelled = ", with a label in each,"
+        labelled = ", with a label in each"
         for column, rows in zip(columns.values(), position, strict=True):
             shared = [row for row in shared if column.labels[rows[row]] != UNLABELLED]
     if not shared:
         raise DataError(
-            f"draw {draw.name!r} wants rows that hold all of {', '.join(columns)}{labelled} and "
+            f"draw {draw.name!r} wants rows that hold all of {', '.join(columns)}{labelled}, and "
             "there are none; add pairs, or choose a bridge that learns from unpaired records"
         )
     first = next(iter(columns.values()))

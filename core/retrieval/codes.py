@@ -84,8 +84,12 @@ class Guess:
     def products(self, first: int, last: int) -> Tensor:
         """``[b g BLOCK]`` int32: p.c of the rows of the blocks from first to before last."""
         rows = self._codes.values[first * BLOCK : last * BLOCK]
-        products: Tensor = torch._int_mm(self._integers, rows.T).unflatten(1, (-1, BLOCK))
-        return products
+        if rows.shape[1] == 1:  # _int_mm of torch 2.13 mistakes the strides of a single column
+            products: Tensor = self._integers.int() * rows.T.int()
+        else:
+            products = torch._int_mm(self._integers, rows.T)
+        blocks: Tensor = products.unflatten(1, (-1, BLOCK))
+        return blocks
 
     def line(self, first: int, last: int) -> tuple[Tensor, Tensor, Tensor]:
         """Slope ``[b g]``, offset ``[b 1]`` and error ``[b g]``.

@@ -178,3 +178,15 @@ def test_errors_are_counted_over_what_was_said() -> None:
     real = tones().take([0, 1])
     assert speech_text.errors(real.texts, real) == {"cer": 0.0, "wer": 0.0}
     assert speech_text.errors(["ab c", ""], real)["cer"] == pytest.approx(6 / 10)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_quick_sizes_beat_chance(tmp_path: Path, seed: int) -> None:
+    pytest.importorskip("espeakng_loader")
+    work = Work(tmp_path, quick=True)
+    heard = speech_text.measure(work, seed)
+    assert heard["spelling/cer"] < 0.7 * heard["chance/cer"]  # of the best constant answer
+    said = text_speech.measure(work, seed)
+    assert said["told/own"] < said["told/other_style"] - 0.5  # decibels; alike by chance

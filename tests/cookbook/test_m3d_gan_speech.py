@@ -182,11 +182,10 @@ def test_errors_are_counted_over_what_was_said() -> None:
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_quick_sizes_beat_chance(tmp_path: Path, seed: int) -> None:
+def test_the_quick_sizes_beat_chance(tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader")
     work = Work(tmp_path, quick=True)
-    heard = speech_text.measure(work, seed)
+    heard = speech_text.measure(work, 0)
     assert heard["spelling/cer"] < 0.7 * heard["chance/cer"]  # of the best constant answer
-    said = text_speech.measure(work, seed)
+    said = text_speech.measure(work, 0)
     assert said["told/own"] < said["told/other_style"] - 0.5  # decibels; alike by chance

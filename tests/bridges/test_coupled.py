@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from games import Chain, batches, columns, connected, play, quick
+from games import Chain, batches, columns, connected, goes_on_alike, play, quick
 from kernel_toys import same
 
 from transmodal.core.bridge import Bridge
@@ -85,6 +85,13 @@ def test_the_contract_holds_with_every_option(kind: Any) -> None:
         options |= {"classification": 1.0, "matching": 0.1}
     domains = {d: Chain() for d in "abc"}
     check_bridge(quick(kind, **options), domains, columns(True, 20, *"abc", labelled=True))
+
+
+@pytest.mark.parametrize("changes", [{}, {"concepts": 3, "inverse_steps": 0}])
+def test_the_contract_holds_with_reach(changes: dict[str, Any]) -> None:
+    domains = {d: Chain() for d in "abc"}
+    table = columns(True, 20, *"abc", labelled=True)
+    check_bridge(quick(Synchronizer, reaching=2.0, **changes), domains, table)
 
 
 def test_what_health_reads_is_what_trainings_send() -> None:
@@ -208,23 +215,24 @@ def test_published_settings_play_a_step(kind: Any) -> None:
         assert all(math.isfinite(v) for v in losses.values()), name
 
 
-@both
-@pytest.mark.parametrize("stop", range(1, 6))
-def test_a_training_stopped_goes_on_to_the_same_bits(kind: Any, stop: int, tmp_path: Any) -> None:
-    from transmodal.core.kernel import Kernel, Saved, Training
+# a synchronizer's training has a stage more, and is saved once more
+STOPS = [(kind, stop) for kind in BRIDGES for stop in range(1, 5 + (kind is Synchronizer))]
 
-    whole = connected(quick(kind))
-    play(whole, columns(True))
-    broken = connected(quick(kind))
-    chosen = Training(device="cpu", log_every=1, checkpoint=tmp_path, save_every=0.0)
-    saves = 0
-    for event in Kernel(broken, broken.stages(), columns(True), chosen).run():
-        saves += isinstance(event, Saved)
-        if saves == stop:
-            break
-    again = connected(quick(kind))
-    play(again, columns(True), checkpoint=tmp_path)
-    assert same(whole.state_dict(), again.state_dict())
+
+@pytest.mark.parametrize(("kind", "stop"), STOPS)
+def test_a_training_stopped_goes_on_to_the_same_bits(kind: Any, stop: int, tmp_path: Any) -> None:
+    def made() -> tuple[Any, Table]:
+        return connected(quick(kind)), columns(True)
+
+    assert goes_on_alike(made, stop, tmp_path)
+
+
+@pytest.mark.parametrize("stop", [3, 4])
+def test_a_training_for_reach_stopped_goes_on_to_the_same_bits(stop: int, tmp_path: Any) -> None:
+    def made() -> tuple[Any, Table]:
+        return connected(quick(Synchronizer, reaching=2.0, inverse_steps=0)), columns(True)
+
+    assert goes_on_alike(made, stop, tmp_path)
 
 
 # -- through the common space ---------------------------------------------------------------

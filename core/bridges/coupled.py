@@ -321,4 +321,8 @@ class CoupledGANs(Bridge):
         with torch.no_grad():
             z = self.space.draw(n, next(self.parameters()).device)
             made = self.make(z, list(self.domains))
+        return self.inverse_misses(z, made)
+
+    def inverse_misses(self, z: Tensor, made: Signals) -> dict[str, Tensor]:
+        """What each domain's inverse misses of the z that signals were made of."""
         return {d: self.space.miss(self.inverses[d](made[d]).vector, z) for d in self.domains}

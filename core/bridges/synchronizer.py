@@ -223,7 +223,7 @@ class Synchronizer(CoupledGANs):
     def reach_terms(self, batches: Batches, made: Made) -> dict[str, Tensor]:
         """What is missed of real records, a share of which each domain's inverse reads.
 
-        And what inverses miss of the z of made items, which ties what they say to the prior.
+        And a tenth of what inverses miss of the z of made items, which ties them to the prior.
         """
         real = batches["pairs"].signals
         names = list(self.domains)
@@ -236,10 +236,8 @@ class Synchronizer(CoupledGANs):
             squared_error(again[d], real[d]).mean() / self.get_buffer(f"variance_{d}")
             for d in names
         ]
-        turned = [
-            self.space.miss(self.inverses[d](Signal(x.values.detach(), x.lengths)).vector, made.z)
-            for d, x in made.signals.items()
-        ]
+        held = {d: Signal(x.values.detach(), x.lengths) for d, x in made.signals.items()}
+        turned = list(self.inverse_misses(made.z, held).values())
         return {
             "reach": self.reaching * torch.stack(misses).mean(),
             "inverse": 0.1 * torch.stack(turned).mean(),

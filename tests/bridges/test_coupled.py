@@ -94,6 +94,14 @@ def test_the_contract_holds_with_reach(changes: dict[str, Any]) -> None:
     check_bridge(quick(Synchronizer, reaching=2.0, **changes), domains, table)
 
 
+def test_the_contract_holds_with_reach_between_a_picture_speech_and_a_sound() -> None:
+    torch.manual_seed(0)
+    kinds = ends()
+    domains = {name: kinds[name] for name in ("picture", "spoken", "sound")}
+    little = {"batch": 3, "pairs": 3, "inversion": {"name": "adam", "steps": 2, "restarts": 2}}
+    check_bridge(quick(Synchronizer, reaching=2.0, **little), domains, real(domains), items=2)
+
+
 def test_what_health_reads_is_what_trainings_send() -> None:
     told: set[str] = set()
     for kind in BRIDGES:

@@ -75,9 +75,11 @@ def test_rows_belong_together_and_only_pictures_that_are_read_move() -> None:
     assert drawn.labels.bincount().tolist() == [rows // len(STYLES)] * len(STYLES)
 
 
-def test_a_rank_counts_those_above() -> None:
+def test_a_rank_counts_those_not_below() -> None:
     scores = torch.tensor([[3.0, 1.0, 2.0], [2.0, 1.0, 0.0], [2.0, 3.0, 1.0]])
     assert names.rank(scores) == pytest.approx((0 + 1 + 2) / 3 / 2)
+    for nothing in (0.0, float("nan")):  # who tells nobody apart is right about nobody
+        assert names.rank(torch.full((3, 3), nothing)) == 1
 
 
 def test_both_ways_are_measured_and_recorded(

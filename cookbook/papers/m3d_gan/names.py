@@ -253,9 +253,9 @@ def likelier(model: Translator, train: Concepts, test: Concepts) -> Tensor:
 
 
 def rank(scores: Tensor) -> float:
-    """Of scores ``[n n]`` of queries and candidates: how many others score above the right one."""
-    others = (scores > scores.diagonal()[:, None]).sum(1)
-    return float(others.double().mean() / (len(scores) - 1))
+    """Of scores ``[n n]``, queries by candidates: the share of others not below the right one."""
+    below = (scores < scores.diagonal()[:, None]).sum(1)
+    return 1 - float(below.double().mean() / (len(scores) - 1))
 
 
 def nearest(texts: Sequence[str], among: Sequence[str]) -> Tensor:

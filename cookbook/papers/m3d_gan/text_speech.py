@@ -31,7 +31,7 @@ SPECTRUM: dict[str, Any] = {
     "sample_rate": RATE, "seconds": 2.6, "n_fft": 1024, "hop": 256, "mels": 128, "trim": 50.0,
 }  # fmt: skip
 SENTENCES, TESTED, JUDGED = 16000, 60, 2000  # for training, testing, the judge of styles
-STEPS, BATCH, WIDTH = 5000, 64, 128
+STEPS, BATCH, WIDTH = 12000, 64, 128
 LISTENING = 300  # steps in which references learn to tell the styles
 QUICK = {"steps": 150, "batch": 16, "width": 64, "listening": 60}
 

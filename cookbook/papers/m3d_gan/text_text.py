@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -96,29 +96,29 @@ def measure_baseline(work: Work, seed: int, part: str = "test") -> dict[str, flo
     train, held = parts(work, part)
 
     def values() -> dict[str, float]:
-        model = ours(work, seed, train)
-        plain = baseline(work, seed, model, train)
-        said = written(plain, model, held.english)
+        texts = modalities(train, work.quick)
+        plain = baseline(work, seed, texts, train)
+        said = written(plain, texts, held.english)
         found = {"n": float(len(held)), **bleu(said, held.french)}
         return found | {"parameters": float(sum(p.numel() for p in plain.parameters()))}
 
     return remember(work.folder / "values" / f"seq2seq-{part}-{seed}.json", values)
 
 
-def written(plain: Seq2Seq, model: Translator, texts: Sequence[str]) -> list[str]:
+def written(plain: Seq2Seq, domains: Mapping[str, Modality], english: Sequence[str]) -> list[str]:
     """What the baseline makes of texts, by the search of the translator it is held against."""
-    english, french = (model.domains[end] for end in ENDS)
+    read, french = (domains[end] for end in ENDS)
     assert isinstance(french, Text)
     made = []
-    for start in range(0, len(texts), 100):
-        source = english.collate(texts[start : start + 100])
+    for start in range(0, len(english), 100):
+        source = read.collate(english[start : start + 100])
         made += french.split(plain.write(source, french.longest + 1, french.beams, french.penalty))
     return made
 
 
-def baseline(work: Work, seed: int, model: Translator, train: Pairs) -> Seq2Seq:
+def baseline(work: Work, seed: int, domains: Mapping[str, Modality], train: Pairs) -> Seq2Seq:
     """The plain encoder-decoder on the same units, as many steps and pairs."""
-    texts = [model.domains[end] for end in ENDS]
+    texts = [domains[end] for end in ENDS]
     read, written = (text.vocabulary for text in texts if isinstance(text, Text))
     torch.manual_seed(derived_seed("seq2seq", seed))
     net = Seq2Seq(read, written, 128 if work.quick else 384)
@@ -132,7 +132,7 @@ def baseline(work: Work, seed: int, model: Translator, train: Pairs) -> Seq2Seq:
         adam = Adam(1.5e-3, schedule="cosine", warmup=200)
         phase = Phase("seq2seq", [net], loss, optimizer=adam, clip=1.0, ema=0.999)
         draw = Draw("pairs", ENDS, QUICK["batch"] if work.quick else BATCH, "paired")
-        table = records(train).table(model.domains)
+        table = records(train).table(domains)
         work.train(f"seq2seq-{seed}", net, [Stage("seq2seq", steps, [phase], [draw])], table)
 
     return work.keep(f"seq2seq-{seed}", net, train_it)

@@ -9,6 +9,7 @@ Shapes: b batch, c channels, h w size in pixels, d width of a code, n tokens, C 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +87,33 @@ def squash(logits: Tensor, limit: float = 8.0) -> Tensor:
     """
     logits = logits.float()
     return torch.sigmoid(logits / (1 + logits.abs() / limit))
+
+
+class _Clipped(torch.autograd.Function):
+    """Numbers within [0, 1]; a slope that leads further out is stopped."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Tensor:
+        (x,), (slope,) = ctx.saved_tensors, slopes
+        outward = ((x < 0) & (slope > 0)) | ((x > 1) & (slope < 0))
+        return slope.masked_fill(outward, 0.0)
+
+
+def clipped(x: Tensor) -> Tensor:
+    """Numbers within [0, 1], float32 under any autocast, from outside of which slopes lead back.
+
+    For pictures that are mostly copied: a sigmoid never reaches white, and hardly lets go of it.
+    A plain clamp has no slope outside at all.
+
+    Source: the bounds of Balle et al. 2017 (arXiv 1611.01704), as in their code.
+    """
+    made: Tensor = _Clipped.apply(x.float())  # type: ignore[no-untyped-call]
+    return made
 
 
 class Plan:

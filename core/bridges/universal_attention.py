@@ -78,6 +78,8 @@ class UniversalAttention(Bridge):
             as a voice does, 1e-4 and less.
         adversarial: weight of both games; one number, or a weight by target domain (RECIPES B.7
             advises 0.1 or less for texts). 0 for no critics.
+        matching: weight of feature matching in the encoded branch, see ``Branches.matching``; with
+            it a game may weigh what else tears pictures up. 0 for none, as published.
         latent_regression: weight of the error of r. With this and ``distance`` at 0 no style is
             drawn, and Eq. 4 alone is left: the paper's "cVAE-GAN", with tokens "L_GAN^VAE".
         distance: weight of the distance regularisation, which falls to 0 over the training.
@@ -128,6 +130,7 @@ class UniversalAttention(Bridge):
         reconstruction: float = 1.0,
         kl: float = 1e-4,
         adversarial: float | Mapping[str, float] = 0.1,
+        matching: float = 0.0,
         latent_regression: float = 0.5,
         distance: float = 1.0,
         guide: float = 0.0,
@@ -156,6 +159,7 @@ class UniversalAttention(Bridge):
             check_number(self.name, key, count, 0, integer=True)
         by_domain = adversarial if isinstance(adversarial, Mapping) else {"": adversarial}
         weights = {"reconstruction": reconstruction, "kl": kl, "distance": distance, "r1": r1,
+                   "matching": matching,
                    "latent_regression": latent_regression, "guide": guide, "rate": rate,
                    "critic_rate": critic_rate, "clip": clip or 0.0,
                    **{f"adversarial {d}".strip(): w for d, w in by_domain.items()}}  # fmt: skip
@@ -176,6 +180,7 @@ class UniversalAttention(Bridge):
         self.latent, self.style_width = latent, style_width
         self.tokens, self.heads = tokens, heads
         self.reconstruction, self.kl, self.adversarial = reconstruction, kl, adversarial
+        self.matching = matching
         self.latent_regression, self.distance = latent_regression, distance
         self.guide, self.guide_until = guide, guide_until
         self.conditional, self.styled_critics = conditional, styled_critics
@@ -394,6 +399,8 @@ class UniversalAttention(Bridge):
             terms["alignment"] = self.guide * share * misaligned(one.encoded, one.code)
         if self.branches is not None and self.stake(target):
             terms["adversarial"] = self.branches.fooling(target, one)
+            if self.matching:
+                terms["matching"] = self.matching * self.branches.matching(target, one)
         if one.mean is not None and one.std is not None and not self.listening:
             terms["kl"] = self.kl * gaussian_kl(one.mean, one.std).mean()
         if one.sampled is None or one.r is None:

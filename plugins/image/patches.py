@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from ...core.subnets import Plan
 
 COLOURS = 3  # grey ones stand three times, so that pictures of any kind begin alike
-WHITEST = 0.96  # of [-1, 1]: whose logit is still finite
 
 
 class Patches(nn.Module):
@@ -41,6 +40,17 @@ class Patches(nn.Module):
 class Taken(Patches):
     """Pixels ``[b c H W]`` in [-1, 1] -> what tokens carry of them, ``[b n d]``."""
 
+    def beside(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[b n d]`` without what would be read as pixels, where that leaves something.
+
+        Else the shortest way from tokens to pixels is what is learned first: a lattice of patches.
+        """
+        count, width = self.basis.shape
+        if width <= count:
+            return tokens
+        with torch.autocast(tokens.device.type, enabled=False):
+            return tokens - (tokens.float() @ self.basis.T) @ self.basis
+
     def forward(self, x: Tensor) -> Tensor:
         (height, along), (h, w) = self.size, self.grid
         x = x.expand(-1, COLOURS, -1, -1)
@@ -50,13 +60,11 @@ class Taken(Patches):
 
 
 class Laid(Patches):
-    """Tokens ``[b n d]`` -> the logits ``[b c H W]`` of the pixels they carry, in float32."""
+    """Tokens ``[b n d]`` -> the pixels ``[b c H W]`` they carry, about [-1, 1], in float32."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         (height, along), (h, w) = self.size, self.grid
         x = (tokens @ self.basis.T).float()
         x = x.view(len(x), h, w, COLOURS, self.rows, self.columns).permute(0, 3, 1, 4, 2, 5)
         x = x.reshape(len(x), COLOURS, h * self.rows, w * self.columns)[:, :, :height, :along]
-        if self.channels == 1:
-            x = x.mean(1, keepdim=True)
-        return 2 * torch.atanh(WHITEST * x.clamp(-1, 1))
+        return x.mean(1, keepdim=True) if self.channels == 1 else x

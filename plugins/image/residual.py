@@ -15,19 +15,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.code import Code
-from ...core.decoders import Start, Up
+from ...core.decoders import Start
 from ...core.signal import Signal
-from ...core.subnets import ConvPrenet, Down, Plan, check_condition, he, mean_token
+from ...core.subnets import (
+    ConvPrenet,
+    Down,
+    Plan,
+    check_condition,
+    clipped,
+    even,
+    he,
+    mean_token,
+)
 from .framing import Framing, framed
-from .patches import Laid, Taken
+from .patches import COLOURS, Laid, Taken
 
+FINE = 32  # features at full size
 FAINT = 0.1  # of the usual weights: what is added to the pixels at first
 
 
 class ResidualPrenet(nn.Module):
     """``Signal`` ``[b c h w]`` -> ``Code`` of a token for each position of the plan's last map.
 
-    A convolution for each halving (the paper's has two layers), and the patch's own pixels.
+    A convolution for each halving (the paper's has two layers), and the patch's own pixels, which
+    what the convolutions say leaves alone where a token has room for both.
     """
 
     def __init__(self, plan: Plan, width: int) -> None:
@@ -40,7 +51,7 @@ class ResidualPrenet(nn.Module):
 
     def forward(self, signal: Signal) -> Code:
         x = signal.values * 2 - 1
-        return Code(self.net(x) + self.pixels(x).float(), placed=True)
+        return Code(self.pixels.beside(self.net(x)) + self.pixels(x).float(), placed=True)
 
 
 def modulated(x: Tensor, film: Tensor) -> Tensor:
@@ -66,12 +77,29 @@ class Block(nn.Module):
         return x + added
 
 
+class Larger(nn.Module):
+    """``[b c h w]`` -> ``[b d *size]``: evened (see ``even``), convolved, enlarged between pixels.
+
+    Shuffled pixels (``core.decoders.Up``) lay a chequer over pictures that are mostly copied
+    (Odena et al. 2016).
+    """
+
+    def __init__(self, c: int, d: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.conv, self.size = nn.Conv2d(c, d, 3, 1, 1), size
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(even(x).contiguous(memory_format=torch.channels_last))
+        return F.interpolate(x, self.size, mode="bilinear", align_corners=False)
+
+
 class ResidualGenerator(nn.Module):
     """``Code`` -> ``Signal`` ``[b c h w]`` in [0, 1], float32 under any autocast.
 
     A code with a token for each position of the plan's innermost map is laid out there; any
     code speaks through its mean token too, which is added to the map within. The first blocks
-    work there, the middle ones at half its size, the last there again; then the picture grows.
+    work there, the middle ones at half its size, the last there again; then the picture grows,
+    and is finished at full size beside the pixels that are copied.
     A condition scales and shifts the features of every block and size (Perez et al. 2018, eq. 2).
 
     Args:
@@ -97,16 +125,19 @@ class ResidualGenerator(nn.Module):
         self.outer = stack(c, blocks - within)
         self.down = Down(c, inner, (2, 2), 0.2, 3)
         self.inner = stack(inner, 2 * within)
-        self.up = Up(inner, c, (2, 2), self.size, True)
+        self.up = Larger(inner, c, self.size)
         self.last = stack(c, blocks - within)
+        features = (FINE, *plan.features[1:])
         self.ups = nn.ModuleList(
-            Up(plan.features[i + 1], plan.features[i], plan.strides[i], plan.sizes[i], True)
+            Larger(features[i + 1], features[i], plan.sizes[i])
             for i in range(len(plan.strides) - 1, -1, -1)
         )
+        self.finish = nn.Conv2d(FINE + COLOURS, FINE, 3, 1, 1)
+        self.leave = nn.Conv2d(FINE, plan.features[0], 3, 1, 1)
         he(self)
         self.films = nn.ModuleList()
         if condition:
-            self.films.extend(nn.Linear(condition, 2 * f) for f in plan.features[:0:-1])
+            self.films.extend(nn.Linear(condition, 2 * f) for f in features[::-1])
         for block in [*self.outer, *self.inner, *self.last]:
             nn.init.normal_(block.last.weight, 0, 0.5 / (9 * block.last.in_channels) ** 0.5)
             if block.film is not None:
@@ -114,7 +145,7 @@ class ResidualGenerator(nn.Module):
         for film in self.films:
             nn.init.normal_(film.weight, 0, condition**-0.5)  # type: ignore[arg-type]
         nn.init.xavier_normal_(self.place.weight)
-        nn.init.xavier_normal_(self.ups[-1].conv.weight, FAINT)  # type: ignore[union-attr,arg-type]
+        nn.init.xavier_normal_(self.leave.weight, FAINT)
         self.pixels = Laid(plan, width)
         self.framing = Framing(condition) if condition else None
 
@@ -139,10 +170,14 @@ class ResidualGenerator(nn.Module):
             if style is not None:
                 x = modulated(x, self.films[i](style))
             x = up(x)
-        x = x.float()
+        copied = x.new_zeros(len(x), self.leave.out_channels, *x.shape[2:])
         if skip is not None:
-            x = x + framed(self.pixels(masked(code)), frame)
-        return Signal(torch.sigmoid(x))
+            copied = framed(self.pixels(masked(code)), frame)
+        x = torch.cat([F.relu(x), copied.to(x.dtype).expand(-1, COLOURS, -1, -1)], 1)
+        x = self.finish(x.contiguous(memory_format=torch.channels_last))
+        if style is not None:
+            x = modulated(x, self.films[-1](style))
+        return Signal(clipped((1 + copied + self.leave(F.relu(x)).float()) / 2))
 
     def laid_out(self, code: Code) -> Tensor:
         """The tokens, row by row: ``[b n d]`` -> ``[b C h w]``."""

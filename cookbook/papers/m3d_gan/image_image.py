@@ -30,13 +30,13 @@ from transmodal.registry import Registry
 
 SOURCES = ("emoji", "edges")
 TARGET = "styled"
-STEPS = 3000
+STEPS = 4000
 LISTENING = 1500, 100  # steps in which references learn styles, in full and for a quick look
-SHORT = 300  # steps of each row of Table 3
+SHORT = 600  # steps of each row of Table 3
 SETTINGS: Mapping[str, Any] = {
     "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,
-    "rate": 7e-4, "critic_rate": 2e-4, "warmup": 50, "ema": 0.995, "conditional": False,
-    "styled_critics": True, "adversarial": 0.05, "distance": 0.05,
+    "rate": 7e-4, "critic_rate": 4e-4, "warmup": 50, "ema": 0.995, "conditional": False,
+    "styled_critics": True, "adversarial": 1.0, "matching": 10.0, "distance": 0.05,
 }  # fmt: skip
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "all": {},

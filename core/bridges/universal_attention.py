@@ -17,7 +17,7 @@ from ..objectives import gaussian_kl
 from ..sequences.taught import Taught, teach
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
-from .universal_game import Branches
+from .universal_game import Branches, layers_of
 from .universal_losses import diversity_gain, held_still, misaligned, per_value
 from .universal_styles import Styles
 from .universal_tasks import Made, Task, Translated, of_same_label, owners
@@ -222,6 +222,9 @@ class UniversalAttention(Bridge):
             again = [t for t in styled if t in weights and drawn]
             sees = self.conditional, self.styled_critics
             self.branches = Branches(facing, again, self._critic, self.game, weights, *sees)
+            if self.matching:
+                for critic in self.branches.encoded.values():
+                    layers_of(critic)
 
     def _shared(self, domains: Iterable[str], make: Callable[[str], nn.Module]) -> nn.ModuleDict:
         """A subnet for each modality of these domains, under its first domain's name."""

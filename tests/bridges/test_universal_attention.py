@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from games import goes_on_alike, play
 from kernel_toys import same
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch import Tensor
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.bridges.universal_losses import apart, diversity_gain, held_still, per_value
 from transmodal.core.bridges.universal_nets import ReferenceEncoder, TokenLayer
-from transmodal.core.bridges.universal_tasks import of_same_label, owners
+from transmodal.core.bridges.universal_tasks import Translated, of_same_label, owners
 from transmodal.core.code import Code
 from transmodal.core.errors import (
     DataError,
@@ -365,6 +366,51 @@ def test_critics_face_what_is_made_in_both_branches() -> None:
     assert all(0 <= found[name] <= 1 for name in found if name.startswith("right"))
 
 
+def seen_as() -> UniversalAttention:
+    """Pictures to pictures, whose critics say their layers."""
+    bridge = quick(tasks=[("a", "b")], matching=2.0, conditional=False)
+    torch.manual_seed(0)
+    bridge.connect({"a": Image(8), "b": Image(8)}, 2)
+    return bridge
+
+
+def test_matching_is_the_distance_of_what_critics_see() -> None:
+    bridge = seen_as()
+    assert bridge.branches is not None
+    code, real, made = Code(torch.randn(2, 1, 8)), torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8)
+    made.requires_grad_()
+    found = bridge.branches.matching("b", Translated(code, Signal(real), Signal(made)))
+    first, *others, _ = bridge.branches.encoded["b"].layers
+    pairs = [(first(Signal(made)), first(Signal(real)))]
+    for layer in others:
+        pairs.append((layer(pairs[-1][0]), layer(pairs[-1][1])))
+    missed = [F.l1_loss(*pair).item() for pair in pairs]
+    assert found.item() == pytest.approx(sum(missed) / len(missed))
+    found.backward()
+    assert made.grad is not None and made.grad.abs().sum() > 0
+    same = bridge.branches.matching("b", Translated(code, Signal(real), Signal(real)))
+    assert same.item() == 0
+
+
+def test_matching_teaches_the_translator_alone() -> None:
+    bridge = seen_as()
+    pictures = Memory(Signal(torch.rand(12, 1, 8, 8)), torch.arange(12) % 2)
+    assert bridge.branches is not None
+    stage = bridge.stages()[-1]
+    batches = next(Table({"a": pictures, "b": pictures}, "01").feed(stage.draws, seed=0))
+    (phase,) = (phase for phase in stage.phases if phase.name == "translator")
+    found = phase.objective(*stage.given(batches, 1))["matching"]
+    assert found > 0
+    assert {*phase.modules}.isdisjoint(bridge.branches.modules())
+    found.backward()
+    assert all(p.grad is not None for p in bridge.prenets.parameters())
+
+
+def test_matching_wants_critics_of_layers() -> None:
+    with pytest.raises(SettingError, match=r"Critic has no `layers`; set matching=0"):
+        joined(matching=1.0)
+
+
 def test_a_reference_of_the_same_label_is_another_item() -> None:
     torch.manual_seed(0)
     labels = torch.tensor([0, 1, 0, 1, 0, 2, -1, -1])
@@ -384,6 +430,7 @@ def test_a_reference_of_the_same_label_is_another_item() -> None:
         ({"style_width": 10}, r"style_width \(10\) is no multiple of heads \(4\)"),
         ({"tasks": ["ab"]}, "a task is a pair"),
         ({"adversarial": -1.0}, "adversarial must be a number >= 0"),
+        ({"matching": -1.0}, "matching must be a number >= 0"),
         ({"adversarial": {"a": -1.0}}, "adversarial a must be a number >= 0"),
         ({"reference": "mine"}, "reference must be one of 'target', 'label'"),
         ({"guide_until": 0.0}, "guide_until must be a number"),

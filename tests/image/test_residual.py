@@ -10,7 +10,7 @@ import torch
 from transmodal.core.code import Code
 from transmodal.core.errors import SettingError
 from transmodal.core.signal import Signal
-from transmodal.core.subnets import Critic, Plan
+from transmodal.core.subnets import Critic, Plan, clipped
 from transmodal.plugins.image.framing import Framing, framed
 from transmodal.plugins.image.modality import Image
 from transmodal.plugins.image.subnets import stages_of
@@ -74,6 +74,27 @@ def test_an_untrained_pair_copies(size: tuple[int, int], channels: int) -> None:
     with torch.no_grad():  # and so does one of another number of channels
         made = coloured.generator(12)(grey.prenet(12)(drawn)).values
     assert float((made - drawn.values).abs().mean()) < 0.08
+
+
+def test_white_and_black_are_copied_exactly() -> None:
+    """As a sigmoid never would, and whatever the convolutions say."""
+    torch.manual_seed(0)
+    image = Image(16, 3, grid=8, residual=2)
+    prenet, generator = image.prenet(24), image.generator(24)
+    signal = Signal((torch.rand(2, 3, 16, 16) > 0.5).float())
+    with torch.no_grad():
+        prenet.net.head.weight.mul_(100)
+        generator.leave.weight.zero_()
+        made = generator(prenet(signal)).values
+    assert torch.allclose(made, signal.values, atol=1e-4)
+
+
+def test_slopes_lead_back_from_outside() -> None:
+    x = torch.tensor([-0.5, -0.5, 0.2, 1.5, 1.5], requires_grad=True)
+    made = clipped(x)
+    assert torch.equal(made, x.detach().clamp(0, 1)) and made.dtype == torch.float32
+    made.backward(torch.tensor([1.0, -1.0, 1.0, 1.0, -1.0]))  # descent goes against these
+    assert x.grad is not None and x.grad.tolist() == [0.0, -1.0, 1.0, 1.0, 0.0]
 
 
 def test_a_style_changes_the_whole_picture() -> None:

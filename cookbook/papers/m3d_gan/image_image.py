@@ -143,6 +143,26 @@ def figures(
     return found
 
 
+def heeded(model: Translator, source: str, train: Concepts, test: Concepts) -> dict[str, float]:
+    """Whether the reference is heeded: mean absolute error of a pixel, its range 1.
+
+    Against the artist's own picture, after a reference by that artist (``told/own``) and by the
+    next (``told/other_style``). By chance they are alike.
+    """
+    pictures = sources(test, source)
+    count = len(WANTED)
+
+    def error(further: int) -> float:
+        off = 0.0
+        for k, style in enumerate(WANTED):
+            wanted = torch.full((len(test),), 1 + (k + further) % count)
+            made = redrawn(model, source, pictures, styles_of(model, train, wanted, 100 + k))
+            off += float((made - test.of(style).values).abs().mean())
+        return off / count
+
+    return {"told/own": error(0), "told/other_style": error(1)}
+
+
 def others(net: Pix2Pix, source: str, test: Concepts, judge: Judges) -> dict[str, float]:
     """What pix2pix and pixel copy reach, and how different real pictures of a concept are."""
     pictures = sources(test, source).values
@@ -195,6 +215,7 @@ def compared(work: Work, seed: int, part: str, source: str) -> dict[str, float]:
         net = baseline(work, f"pix2pix-{tag}", train, source, steps, seed)
         judge = judges(work, train, test, tagged("", part))
         found = {"n": float(len(test)), **figures(model, source, train, test, judge)}
+        found |= heeded(model, source, train, test)
         found |= {f"judge/{key}": value for key, value in known(judge.styles, test).items()}
         found |= others(net, source, test, judge)
         found["parameters"] = float(translating(model))

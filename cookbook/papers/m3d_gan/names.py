@@ -162,9 +162,36 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
         model = ours(work, "names" if part == "test" else "names-choices", seed, train)
         judged = judges(work, train, test, "-choices" if part == "choices" else "")
         found = {"n": float(len(test)), "chance": 1 / len(test)}
+        found |= heeded(model, train, test)
         return found | drawn(model, judged, train, test) | named(model, train, test)
 
     return remember(work.folder / "values" / f"names-{part}-{seed}.json", values)
+
+
+@torch.no_grad()
+def heeded(model: Translator, train: Concepts, test: Concepts) -> dict[str, float]:
+    """Whether sources are heeded at all: errors given their own, and given the next concept's.
+
+    ``told/drawing`` is the mean absolute error of a pixel, ``told/naming`` nats of a name; by
+    chance those of ``.../other`` are the same.
+    """
+    bridge, text = model.bridge, model.domains[NAME]
+    assert isinstance(bridge, UniversalAttention)
+    real = test.of("noto")
+    names = text.collate(named_so(test))
+    generator = bridge.generators[bridge.owner[NAME]]
+    found = {}
+    for key, order in (
+        ("", torch.arange(len(test))),
+        ("/other", torch.arange(len(test)).roll(1)),
+    ):
+        asked = test.take(order)
+        made = pictures(model, train, words(asked))
+        found[f"told/drawing{key}"] = float((made - real.values).abs().mean())
+        code = bridge.encode(asked.of("noto"), PICTURE)
+        nats = text.reconstruction(teach(generator, code, None, names), names)
+        found[f"told/naming{key}"] = float(nats.mean())
+    return found
 
 
 def drawn(model: Translator, judged: Judges, train: Concepts, test: Concepts) -> dict[str, float]:

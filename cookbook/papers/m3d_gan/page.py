@@ -93,12 +93,28 @@ def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
         f"{source} to styled emoji",
         "First the source. Then, for each of "
         f"{', '.join(emoji.WANTED)}: what was made in the style of a reference (another "
-        "concept's picture), and the artist's own.",
+        "concept's picture), and the artist's own. Last, how much each head of the attention "
+        "gives each universal token, black is 1: a row for each head, of each artist in turn.",
     )
     report.picture(by_reference, f"{source} in the styles of references, and real pictures")
     report.picture(sampled, f"{source} in {DRAWS} styles drawn from N(0, I)")
+    report.picture(attended(ours, train), "universal tokens: a column each; rows, see above")
     save_picture(by_reference, folder / f"{source}-styles.png")
     save_picture(sampled, folder / f"{source}-sampled.png")
+
+
+@torch.no_grad()
+def attended(ours: Translator, train: emoji.Concepts) -> Tensor:
+    """What artists' references give the universal tokens, ``[3 s*h*e k*e]``: mean weights."""
+    bridge = ours.bridge
+    assert isinstance(bridge, UniversalAttention) and bridge.styles is not None
+    read = bridge.styles.references[image_image.TARGET]
+    weights = [
+        bridge.styles.universal.weights(read(train.of(style)[:100])[0]).mean(0)
+        for style in emoji.WANTED
+    ]
+    ink = 1 - torch.cat(weights)
+    return interpolate(ink[None, None], scale_factor=12)[0].expand(3, -1, -1)
 
 
 def named(report: Report, work: Work, ours: Translator, folder: Path) -> None:
@@ -112,8 +128,33 @@ def named(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     report.picture(both, "; ".join(texts))
     save_picture(both, folder / "words-pictures.png")
     told = names.written(ours, some)
-    report.section("Emoji to names")
+    report.section(
+        "Emoji to names",
+        "Then where the writer looked: a picture for each piece, dark where the weight is low.",
+    )
     report.table(["real name", "made"], list(zip(some.names["en"], told, strict=True)))
+    report.rows(looks(ours, some.take(torch.arange(0, len(some), 4))))
+
+
+@torch.no_grad()
+def looks(ours: Translator, some: emoji.Concepts) -> list[tuple[str, list[tuple[str, Preview]]]]:
+    """For each concept its picture, and for each piece written of it the part looked at."""
+    bridge, text = ours.bridge, ours.domains[names.NAME]
+    seen = some.of(STYLES[0])
+    made = bridge.decode(bridge.encode(seen, names.PICTURE), names.NAME)
+    assert isinstance(made, Taught) and made.alignment is not None
+    rows = []
+    for i, name in enumerate(some.names["en"]):
+        (picture,) = tiles(seen.values[i : i + 1])
+        chain = [("noto", picture)]
+        for step, weights in enumerate(made.alignment[i, : int(made.steps[i])]):
+            side = round(len(weights) ** 0.5)
+            share = (weights / weights.max()).float().view(1, 1, side, side)
+            light = interpolate(share, seen.values.shape[2:], mode="bilinear")[0]
+            piece = Signal(made.values[i : i + 1, step : step + 1], torch.ones(1).long())
+            chain += [(text.split(piece)[0], Preview(picture.picture * light))]
+        rows.append((name, chain))
+    return rows
 
 
 def spoken(report: Report, work: Work, ours: Translator, folder: Path) -> None:

@@ -10,7 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from transmodal.cookbook.papers.m3d_gan import prompts_text, speech_text, text_speech
+from transmodal.cookbook.papers.m3d_gan import (
+    prompts_speech,
+    prompts_text,
+    speech_text,
+    text_speech,
+)
 from transmodal.cookbook.papers.m3d_gan.text_speech import Said
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken
 from transmodal.cookbook.work import Work
@@ -36,15 +41,16 @@ def tones(which: str = "test") -> Spoken:
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
-    for module in (text_speech, speech_text, prompts_text):
+    for module in (text_speech, speech_text, prompts_text, prompts_speech):
         monkeypatch.setattr(module, "corpus", lambda work, which, count: tones(which))
         monkeypatch.setattr(module, "SPECTRUM", SPECTRUM)
-    for module in (speech_text, prompts_text):
+    for module in (speech_text, prompts_text, prompts_speech):
         monkeypatch.setattr(module, "prompts", lambda which, rate, longest: tones())
     monkeypatch.setattr(text_speech, "QUICK", QUICK)
     monkeypatch.setattr(speech_text, "QUICK", {**QUICK, "listening": 0})
     monkeypatch.setattr(speech_text, "SPELT_QUICK", 2)
-    monkeypatch.setattr(prompts_text, "QUICK", 2)
+    for module in (prompts_text, prompts_speech):
+        monkeypatch.setattr(module, "QUICK", 2)
     return Work(tmp_path, quick=True)
 
 
@@ -101,6 +107,26 @@ def test_all_is_measured_and_remembered(
     quick = text_speech.measure(work, 0)
     assert set(quick) == {"n", "seed", "told/own", "told/other_text", "told/other_style"}
     assert all(0 < quick[key] < 75 for key in quick if key.startswith("told/"))
+
+
+def test_a_person_s_voice_is_a_style_more(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deaf:
+        def __init__(self, folder: Path) -> None: ...
+
+        def hear(self, wave: Tensor, sample_rate: int) -> str:
+            return TEXTS[0]
+
+    monkeypatch.setattr(prompts_speech, "Whisper", Deaf)
+    hers = prompts_speech.hers("train")
+    assert hers.styles.tolist() == [len(STYLES)] * len(tones())
+    found = prompts_speech.measure(work, 0)
+    rows = {f"{who}/{what}" for who in ("before", "real", "copy") for what in ("wer", "style")}
+    assert set(found) == {"n", "seed", "wer", "style", *rows}
+    before, after = text_speech.speaker(work, 0), prompts_speech.used_to_her(work, 0)
+    old, new = (x.bridge.state_dict()["styles.universal.tokens"] for x in (before, after))
+    assert not torch.equal(old, new)  # it went on ...
+    assert torch.allclose(old, new, atol=0.05)  # ... from where it was
+    assert after.bridge.classes == len(prompts_speech.VOICES)
 
 
 def test_what_is_told_is_heeded_or_not() -> None:

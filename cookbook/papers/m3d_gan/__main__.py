@@ -5,8 +5,8 @@
 text_text is English to French, seq2seq its baseline; names are names to emoji and emoji to names,
 one model; image_image is emoji in the style of a reference, drawings the same from edges,
 ablations the rows of Table 3; text_speech and speech_text are of espeak's voices,
-prompts_text of a person's. Translators and values are kept in the folder given by ``--out``: a
-run that was stopped goes on where it was.
+prompts_text and prompts_speech of a person's. Translators and values are kept in the folder
+given by ``--out``: a run that was stopped goes on where it was.
 ``record`` writes results.json from them, ``report`` a page that shows and plays what they make.
 """
 
@@ -20,6 +20,7 @@ import torch
 from transmodal.cookbook.papers.m3d_gan import (
     image_image,
     names,
+    prompts_speech,
     prompts_text,
     speech_text,
     text_speech,
@@ -39,6 +40,7 @@ TASKS = {
     "text_speech": text_speech.measure,
     "speech_text": speech_text.measure,
     "prompts_text": prompts_text.measure,
+    "prompts_speech": prompts_speech.measure,
 }
 RESULTS = Path(__file__).parent / "results.json"
 

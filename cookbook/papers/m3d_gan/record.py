@@ -58,6 +58,9 @@ ROWS = (
         same("cer", "wer", "spelling/cer", "spelling/wer", "unseen/cer", "unseen/wer")),
     Row("prompts_text", "prompts_text-test", "speech->text/prompts",
         same("cer", "wer", "spelling/cer", "spelling/wer", "voices/cer", "voices/wer")),
+    Row("prompts_speech", "prompts_speech-test", "text->speech/prompts",
+        same("wer", "style", *(f"{who}/{what}" for who in ("before", "real", "copy")
+                               for what in ("wer", "style"))), {"style": 0.2}),
     *(
         Row(verb, f"image_image-{source}", task, {
             **same(*PICTURES, "judge/styles"),

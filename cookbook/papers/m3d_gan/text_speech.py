@@ -25,7 +25,7 @@ from transmodal.registry import Registry
 
 ENDS = ("text", "speech")
 ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
-RATE = 16000
+RATE, LETTERS = 16000, 30
 # bins enough for harmonics, and quiet ends kept: whisper mishears less of what comes back
 SPECTRUM: dict[str, Any] = {
     "sample_rate": RATE, "seconds": 2.6, "n_fft": 1024, "hop": 256, "mels": 128, "trim": 50.0,
@@ -47,17 +47,18 @@ class Said:
 def modalities() -> dict[str, Modality]:
     """Letters, and log-mels of 16 ms made five at a time."""
     registry = Registry.load()
-    text = registry.modality("text")(unit="character", alphabet=ALPHABET, longest=30, bank=4)
+    text = registry.modality("text")(unit="character", alphabet=ALPHABET, longest=LETTERS, bank=4)
     speech = registry.modality("speech")(
         **SPECTRUM, reduction=5, stride=4, dropped=0.4, augmentation=0.0
     )
     return {"text": text, "speech": speech}
 
 
-def translator(quick: bool) -> Translator:
-    """Universal attention from letters to speech, in a style."""
+def translator(quick: bool, **changes: Any) -> Translator:
+    """Universal attention from letters to speech, in a style; with settings to be changed."""
     settings: dict[str, Any] = {
-        "width": WIDTH, "steps": STEPS, "batch": BATCH, "listening": LISTENING,
+        "width": WIDTH, "steps": STEPS, "batch": BATCH, "listening": LISTENING, "guide": 10.0,
+        "rate": 2e-3,
     }  # fmt: skip
     bridge = Registry.load().bridge("universal-attention")(
         tasks=[ENDS],
@@ -67,11 +68,9 @@ def translator(quick: bool) -> Translator:
         adversarial=0.0,
         latent_regression=0.0,
         distance=0.0,
-        guide=10.0,
         guide_until=0.3,
         beta1=0.9,
-        rate=2e-3,
-        **{**settings, **(QUICK if quick else {})},
+        **{**settings, **(QUICK if quick else {}), **changes},
     )
     return Translator(modalities(), bridge)
 
@@ -83,9 +82,19 @@ def corpus(work: Work, which: str, count: int) -> Spoken:
     return voices(work.folder / "voices", which, count, RATE)
 
 
-def records(spoken: Spoken) -> Records:
+def speaker(work: Work, seed: int) -> Translator:
+    """The translator, out of the folder or trained now."""
+    return trained(
+        work,
+        "text_speech",
+        seed,
+        lambda: translator(work.quick),
+        lambda: records(corpus(work, "train", SENTENCES)),
+    )
+
+
+def records(spoken: Spoken, names: Sequence[str] = tuple(STYLES)) -> Records:
     """Texts beside their recordings, labelled by style."""
-    names = list(STYLES)
     columns = {"text": spoken.texts, "speech": spoken.waves}
     labels = [names[i] if i >= 0 else None for i in spoken.styles.tolist()]
     return Records.from_arrays(columns, labels, paired=True)
@@ -142,13 +151,7 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     n = len(STYLES)
 
     def values() -> dict[str, float]:
-        ours = trained(
-            work,
-            "text_speech",
-            seed,
-            lambda: translator(work.quick),
-            lambda: records(corpus(work, "train", SENTENCES)),
-        )
+        ours = speaker(work, seed)
         found = {"n": float(count), "seed": float(seed), **heeded(ours, real)}
         if work.quick:
             return found

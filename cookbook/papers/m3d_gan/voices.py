@@ -78,6 +78,16 @@ class Spoken:
         )
 
 
+def joined(first: Spoken, second: Spoken) -> Spoken:
+    """Both, one after the other, of the same rate."""
+    return Spoken(
+        [*first.texts, *second.texts],
+        [*first.waves, *second.waves],
+        torch.cat([first.styles, second.styles]),
+        first.rate,
+    )
+
+
 def letters(text: str) -> str:
     """A text as it is learned: digits that stand alone spelled, notes in brackets left out.
 

@@ -1,0 +1,136 @@
+"""Text to speech of a person: what was learned of espeak's voices goes on with her prompts.
+
+Five minutes of short recordings (asterisk5, ``voices.prompts``) teach no one to read; a model that
+reads aloud in synthetic voices can take hers as one more style, told by a reference clip. Texts of
+the tested prompts are never trained on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from transmodal.cookbook.papers.m3d_gan import text_speech
+from transmodal.cookbook.papers.m3d_gan.text_speech import (
+    LETTERS,
+    RATE,
+    SENTENCES,
+    SPECTRUM,
+    corpus,
+    hearable,
+    say,
+)
+from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, joined, prompts
+from transmodal.cookbook.papers.m3d_gan.whisper import Whisper, word_errors
+from transmodal.cookbook.work import Work, remember, trained
+from transmodal.core.bridges.universal_attention import UniversalAttention
+from transmodal.core.evaluation.judge import Judge, train_judge
+from transmodal.core.kernel.progress import show
+from transmodal.core.translator import Translator
+from transmodal.registry import Registry
+
+PERSON = "allison"
+VOICES = (*STYLES, PERSON)
+STEPS = 1500
+KEPT = 4000  # of espeak's sentences, that they be not forgotten
+JUDGED = 1200  # of them for the judge
+QUICK = 20
+
+
+def hers(which: str) -> Spoken:
+    """Her prompts that fit the translator's clips and texts; her style is the last."""
+    found = prompts(which, RATE, SPECTRUM["seconds"])
+    short = found.take(i for i, text in enumerate(found.texts) if len(text) <= LETTERS)
+    return replace(short, styles=torch.full((len(short),), len(STYLES)))
+
+
+def used_to_her(work: Work, seed: int) -> Translator:
+    """The speaker of espeak's voices, gone on with hers and theirs in equal parts."""
+
+    def begun() -> Translator:
+        before = text_speech.speaker(work, seed).bridge
+        ours = text_speech.translator(
+            work.quick,
+            steps=QUICK if work.quick else STEPS,
+            listening=0,  # they have, to four of the voices; with hers they go on learning
+            guide=0.0,
+            rate=5e-4,
+        )
+        ours.connect(VOICES, seed=seed)
+        bridge = ours.bridge
+        assert isinstance(before, UniversalAttention) and isinstance(bridge, UniversalAttention)
+        assert before.styles is not None and bridge.styles is not None
+        pairs: list[tuple[nn.Module, nn.Module]] = [
+            (before.prenets, bridge.prenets),
+            (before.generators, bridge.generators),
+            (before.styles.references, bridge.styles.references),
+            (before.styles.universal, bridge.styles.universal),
+        ]
+        for old, new in pairs:
+            new.load_state_dict(old.state_dict())
+        return ours
+
+    return trained(
+        work,
+        "prompts_speech",
+        seed,
+        begun,
+        lambda: text_speech.records(taught(work, KEPT), VOICES),
+    )
+
+
+def taught(work: Work, kept: int) -> Spoken:
+    """Her training prompts, and so many of espeak's sentences."""
+    spoken = corpus(work, "train", SENTENCES)
+    return joined(hers("train"), spoken.take(range(min(kept, len(spoken)))))
+
+
+def voice_judge(work: Work) -> Judge:
+    """A classifier of the five voices, of real training clips."""
+    modality = Registry.load().modality("speech")(**SPECTRUM, augmentation=0.0)
+
+    def train(net: Judge) -> None:
+        clips = taught(work, JUDGED)
+        made = train_judge(modality, modality.collate(clips.waves), clips.styles, len(VOICES),
+                           seed=12345, batch=64, steps=work.steps(150), show=show)  # fmt: skip
+        net.load_state_dict(made.state_dict())
+
+    return work.keep("judge-voices-and-hers", Judge(modality, len(VOICES)), train)
+
+
+def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
+    """Word errors by whisper of held-out prompts said after another of hers, and whose voice it is.
+
+    ``real/...`` are of her recordings, ``copy/...`` of them through the log-mel and back, and
+    ``before/...`` of the speaker that has never heard her.
+    """
+    real = hers({"test": "test", "choices": "validation"}[part])
+    references = [*real.waves[1:], real.waves[0]]
+
+    def values() -> dict[str, float]:
+        ours = used_to_her(work, seed)
+        judge, whisper = voice_judge(work), Whisper(work.folder / "whisper")
+
+        def figures(waves: list[Tensor]) -> dict[str, float]:
+            heard = [whisper.hear(wave, real.rate) for wave in waves]
+            made = judge.modality.collate([hearable(wave) for wave in waves])
+            return {
+                "wer": word_errors(real.texts, heard),
+                "style": judge.accuracy(made, real.styles),
+            }
+
+        found = {"n": float(len(real)), "seed": float(seed)}
+        found |= figures(list(say(ours, real.texts, references).waves))
+        before = text_speech.speaker(work, seed)
+        rows = {
+            "before": list(say(before, real.texts, references).waves),
+            "real": list(real.waves),
+            "copy": ours.domains["speech"].split(ours.domains["speech"].collate(real.waves)),
+        }
+        for name, waves in rows.items():
+            found |= {f"{name}/{key}": value for key, value in figures(waves).items()}
+        return found
+
+    return remember(work.folder / "values" / f"prompts_speech-{part}-{seed}.json", values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from .errors import DataError
@@ -39,6 +40,14 @@ class Code:
 
     def __len__(self) -> int:
         return self.tokens.shape[0]
+
+    @property
+    def counts(self) -> Tensor:
+        """``[b]``: how many tokens of each item are real."""
+        if self.mask is None:
+            count = self.tokens.shape[1]
+            return torch.full((len(self),), count, device=self.tokens.device)
+        return self.mask.sum(1)
 
     @staticmethod
     def of(vector: Tensor) -> Code:

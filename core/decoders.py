@@ -77,10 +77,8 @@ def spread(code: Code, n: int) -> Code:
     over a spectrogram's time, or a picture's rows.
     """
     tokens = code.tokens
-    b, m, d = tokens.shape
-    count = torch.full((b,), m, device=tokens.device)
+    d, count = tokens.shape[2], code.counts
     if code.mask is not None:
-        count = code.mask.sum(1)
         front = code.mask.to(torch.uint8).sort(stable=True, dim=1, descending=True).indices
         tokens = tokens.gather(1, front[..., None].expand(-1, -1, d))
     way = torch.linspace(0, 1, n, device=tokens.device)

@@ -86,8 +86,4 @@ def held_still(module: nn.Module, *given: Signal) -> tuple[Tensor, ...]:
 def misaligned(made: Taught, code: Code) -> Tensor:
     """The guided attention loss of a generator's alignment to the code it read, a scalar."""
     assert made.alignment is not None
-    n = code.tokens.shape[1]
-    counts = torch.full((len(code),), n, device=code.tokens.device)
-    if code.mask is not None:
-        counts = code.mask.sum(1)
-    return guided(made.alignment, made.steps, counts).mean()
+    return guided(made.alignment, made.steps, code.counts).mean()

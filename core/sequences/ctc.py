@@ -45,7 +45,7 @@ class Spelling(nn.Module):
             target: units ``[b t]``, each text followed by its end, which is left out.
         """
         units, given = self._units(target)
-        tokens = _counts(code)
+        tokens = code.counts
         # torch's loss on a CPU is in float32 and wants time first
         losses: Tensor = F.ctc_loss(
             self(code).transpose(0, 1),
@@ -68,16 +68,9 @@ class Spelling(nn.Module):
         """Units ``[b t]``, each text with its end: the likeliest at every token, drawn together."""
         likely = self(code).argmax(2)
         texts = []
-        for row, count in zip(likely, _counts(code).tolist(), strict=True):
+        for row, count in zip(likely, code.counts.tolist(), strict=True):
             merged = row[:count].unique_consecutive()
             spelt = merged[(merged != BLANK) & (merged != self.end)]
             texts.append(F.pad(spelt, (0, 1), value=self.end))
         lengths = torch.tensor([len(text) for text in texts], device=likely.device)
         return Signal(nn.utils.rnn.pad_sequence(texts, batch_first=True), lengths)
-
-
-def _counts(code: Code) -> Tensor:
-    """``[b]``: tokens that are real."""
-    if code.mask is None:
-        return torch.full((len(code),), code.tokens.shape[1], device=code.tokens.device)
-    return code.mask.sum(1)

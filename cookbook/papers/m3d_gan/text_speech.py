@@ -13,7 +13,6 @@ from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, voices
 from transmodal.cookbook.papers.m3d_gan.whisper import Whisper, word_errors
 from transmodal.cookbook.work import Work, remember, trained
 from transmodal.core.bridges.universal_attention import UniversalAttention
-from transmodal.core.code import Code
 from transmodal.core.evaluation.judge import Judge, train_judge
 from transmodal.core.kernel.progress import show
 from transmodal.core.modality import Modality
@@ -112,15 +111,9 @@ def say(ours: Translator, texts: Sequence[str], references: Sequence[Tensor]) ->
         made = ours.bridge.decode(code, "speech", style)
         assert isinstance(made, Taught) and made.alignment is not None
         waves += speech.split(made)
-        counts = made.steps.tolist(), _counts(code)
+        counts = made.steps.tolist(), code.counts.tolist()
         looked += [a[:s, :n] for a, s, n in zip(made.alignment, *counts, strict=True)]
     return Said(waves, looked)
-
-
-def _counts(code: Code) -> list[int]:
-    n = code.tokens.shape[1]
-    found: list[int] = [n] * len(code) if code.mask is None else code.mask.sum(1).tolist()
-    return found
 
 
 def style_judge(work: Work) -> Judge:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 import click
-import torch
 
+from transmodal.cookbook.command import options
 from transmodal.cookbook.papers.cm_gans.experiments import DATA, Run
 from transmodal.cookbook.papers.cm_gans.methods import CHOICES, METHODS
 from transmodal.cookbook.papers.cm_gans.record import record
@@ -49,27 +49,20 @@ def named(known: Collection[str]) -> Callable[..., tuple[str, ...]]:
     callback=named(METHODS),
     help="Which methods.",
 )
-@click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
-@click.option("--out", default="cm-gans-work", type=click.Path(path_type=Path),
-              show_default=True, help="Folder of measured values and the page.")  # fmt: skip
-@click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
-@click.option("--quick", is_flag=True, help="A small size of everything, to see that it runs.")
+@options("cm-gans-work")
 def main(
-    what: tuple[str, ...], data: tuple[str, ...], methods: tuple[str, ...], seeds: str, out: Path,
-    threads: int, quick: bool,
+    what: tuple[str, ...], data: tuple[str, ...], methods: tuple[str, ...], seeds: list[int],
+    out: Path, quick: bool,
 ) -> None:  # fmt: skip
     """Run the command line; its help is this module's docstring."""
-    if threads:
-        torch.set_num_threads(threads)
     run = Run(out, quick)
-    numbers = [int(seed) for seed in seeds.split(",")]
     for name in data:
         if "choose" in what:
             # a quick look chooses nothing that would be kept
             path = run.values / "choices.json" if quick else CHOICES
             for method, choice in run.choose(name, path, methods):
                 click.echo(f"{name} {method}: {choice}")
-        for seed in numbers:
+        for seed in seeds:
             if "compare" in what:
                 for method, value in run.compare(name, methods, seed):
                     click.echo(f"{name} {method} {seed}: MAP {value:.4f}")
@@ -77,10 +70,10 @@ def main(
                 for row, value in run.ablate(name, seed):
                     click.echo(f"{name} ablation {row} {seed}: MAP {value:.4f}")
     if "record" in what:
-        record(run, run.values if quick else HERE, numbers, data)
+        record(run, run.values if quick else HERE, seeds, data)
     if "report" in what:
         for name in data:
-            click.echo(f"wrote {report(run, name, numbers[0])}")
+            click.echo(f"wrote {report(run, name, seeds[0])}")
 
 
 if __name__ == "__main__":

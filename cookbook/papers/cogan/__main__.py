@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import torch
 
+from transmodal.cookbook.command import Numbers, options
 from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS, adapted
 from transmodal.cookbook.papers.cogan.measure import TIED, coupled, tied, transformed
 from transmodal.cookbook.papers.cogan.pairs import TASKS
@@ -29,23 +29,17 @@ WHAT = (
 
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
-@click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
-@click.option("--out", default="cogan-work", type=click.Path(path_type=Path),
-              show_default=True, help="Folder of weights and measured values.")  # fmt: skip
+@options("cogan-work")
 @click.option("--rows", default=",".join(ROWS), show_default=True, help="Of the adaptation table.")
-@click.option("--ways", default="0,1", show_default=True, help=f"Which of {WAYS}, by number.")
-@click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
-@click.option("--quick", is_flag=True, help="A small size of everything, to see that it runs.")
+@click.option("--ways", default="0,1", show_default=True, type=Numbers(below=len(WAYS)),
+              help=f"Which of {WAYS}, by number.")  # fmt: skip
 def main(
-    what: tuple[str, ...], seeds: str, out: Path, rows: str, ways: str, threads: int, quick: bool
+    what: tuple[str, ...], seeds: list[int], out: Path, rows: str, ways: list[int], quick: bool
 ) -> None:
     """Run the command line; its help is this module's docstring."""
-    if threads:
-        torch.set_num_threads(threads)
     # never beside, and never mistaken for, the figures to record
     place = Work(out / "quick" if quick else out, quick=quick)
-    chosen = [int(seed) for seed in seeds.split(",")]
-    for seed in chosen:
+    for seed in seeds:
         for name in ("edges", "negatives", "rotation"):
             if name in what:
                 say(f"{name} {seed}", coupled(place, TASKS[name], seed))
@@ -64,14 +58,14 @@ def main(
             for name in ("edges", "negatives"):
                 say(f"transform {name} {seed}", transformed(place, TASKS[name], seed))
         if "adaptation" in what:
-            for number in ways.split(","):
+            for number in ways:
                 for row in rows.split(","):
-                    source, target = WAYS[int(number)]
+                    source, target = WAYS[number]
                     found = adapted(place, source, target, row, seed)
                     say(f"{source}->{target} {row} {seed}", found)
     shown = place.folder if quick else HERE
     if "record" in what:
-        record(place.folder / "values", shown, chosen)
+        record(place.folder / "values", shown, seeds)
     if "pictures" in what:
         draw(place, shown / "pictures")
 

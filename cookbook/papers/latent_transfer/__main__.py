@@ -12,8 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import torch
 
+from transmodal.cookbook.command import Numbers, options
 from transmodal.cookbook.papers.latent_transfer.experiments import (
     ABLATION,
     LABELS,
@@ -34,49 +34,41 @@ WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
-@click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
-@click.option("--out", default="latent-transfer-work", type=click.Path(path_type=Path),
-              show_default=True, help="Folder of weights and measured values.")  # fmt: skip
-@click.option("--pairs", default="0,1,2", show_default=True,
+@options("latent-transfer-work")
+@click.option("--pairs", default="0,1,2", show_default=True, type=Numbers(below=len(PAIRS)),
               help=f"Which of {PAIRS}, by number.")  # fmt: skip
-@click.option("--counts", default=",".join(map(str, LABELS)), show_default=True,
+@click.option("--counts", default=",".join(map(str, LABELS)), show_default=True, type=Numbers(),
               help="How many labels in all.")  # fmt: skip
-@click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
-@click.option("--quick", is_flag=True, help="A few steps of everything, to see that it runs.")
 @click.option("--validate", is_flag=True, help="Measure on held-back training items instead.")
 def main(
     what: tuple[str, ...],
-    seeds: str,
+    seeds: list[int],
     out: Path,
-    pairs: str,
-    counts: str,
-    threads: int,
+    pairs: list[int],
+    counts: list[int],
     quick: bool,
     validate: bool,
 ) -> None:
     """Run the command line; its help is this module's docstring."""
-    if threads:
-        torch.set_num_threads(threads)
     if quick or validate:  # never beside, and never mistaken for, the figures to record
         out = out / "-".join(["quick"] * quick + ["validate"] * validate)
     place = Work(out, quick=quick)
-    chosen = [int(seed) for seed in seeds.split(",")]
-    for seed in chosen:
+    for seed in seeds:
         if "transfer" in what:
-            for number in pairs.split(","):
-                say("transfer", transfer(place, *PAIRS[int(number)], seed, validate))
+            for number in pairs:
+                say("transfer", transfer(place, *PAIRS[number], seed, validate))
         if "precision" in what:
             say("precision", precisions(place, seed, validate))
         if "ablation" in what:
             say("ablation", ablation(place, seed, validate))
         if "labels" in what:
-            for count in counts.split(","):
-                say(f"{count} labels", with_labels(place, int(count), seed, validate))
+            for count in counts:
+                say(f"{count} labels", with_labels(place, count, seed, validate))
     shown = out if quick or validate else HERE
     if "record" in what:
-        record(out / "values", shown / "results.json", chosen)
+        record(out / "values", shown / "results.json", seeds)
     if "pictures" in what:
-        draw(place, [PAIRS[int(number)] for number in pairs.split(",")], shown / "pictures")
+        draw(place, [PAIRS[number] for number in pairs], shown / "pictures")
 
 
 def record(values: Path, results: Path, seeds: list[int]) -> None:

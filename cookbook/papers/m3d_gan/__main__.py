@@ -15,8 +15,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import torch
 
+from transmodal.cookbook.command import options
 from transmodal.cookbook.papers.m3d_gan import (
     image_image,
     names,
@@ -47,32 +47,23 @@ RESULTS = Path(__file__).parent / "results.json"
 
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice([*TASKS, "report", "record"]))
-@click.option("--seeds", default="0", show_default=True, help="Which seeds to measure.")
-@click.option("--out", default="m3d-gan-work", type=click.Path(path_type=Path),
-              show_default=True, help="Folder of translators and measured values.")  # fmt: skip
+@options("m3d-gan-work", seeds="0")
 @click.option("--part", default="test", type=click.Choice(["test", "choices"]),
               show_default=True, help="Which held-out items to measure on.")  # fmt: skip
-@click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
-@click.option("--quick/--full", default=False, help="A minute's training, or the README's.")
-def main(
-    what: tuple[str, ...], seeds: str, out: Path, part: str, threads: int, quick: bool
-) -> None:
+def main(what: tuple[str, ...], seeds: list[int], out: Path, part: str, quick: bool) -> None:
     """Run the command line; its help is this module's docstring."""
-    if threads:
-        torch.set_num_threads(threads)
     # never beside, and never mistaken for, the figures to record
     work = Work(out / "quick" if quick else out, quick=quick)
-    chosen = [int(seed) for seed in seeds.split(",")]
     for name in what:
         if name == "record":
-            written = record(work.folder, work.folder / RESULTS.name if quick else RESULTS, chosen)
+            written = record(work.folder, work.folder / RESULTS.name if quick else RESULTS, seeds)
             click.echo(f"recorded {', '.join(written) or 'nothing; measure something first'}")
             continue
         if name == "report":
             pictures = work.folder / "pictures" if quick else Path(__file__).parent / "pictures"
-            click.echo(f"wrote {page(work, chosen[0], pictures)}")
+            click.echo(f"wrote {page(work, seeds[0], pictures)}")
             continue
-        for seed in chosen:
+        for seed in seeds:
             say(f"{name} {seed}", TASKS[name](work, seed, part))
 
 

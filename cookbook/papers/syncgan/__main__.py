@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import torch
 
+from transmodal.cookbook.command import Numbers, options
 from transmodal.cookbook.papers.syncgan.experiments import (
     FRACTIONS,
     ablation,
@@ -38,42 +38,35 @@ WHAT = (
 
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
-@click.option("--seeds", default="0,1,2", show_default=True, help="Which seeds to measure.")
-@click.option("--out", default="syncgan-work", type=click.Path(path_type=Path),
-              show_default=True, help="Folder of translators and measured values.")  # fmt: skip
+@options("syncgan-work")
 @click.option("--fractions", default=",".join(map(str, FRACTIONS)), show_default=True,
-              help="Of pairs, for rates.")  # fmt: skip
-@click.option("--threads", default=0, help="Threads to train with; 0 leaves it to torch.")
-@click.option("--quick", is_flag=True, help="A few steps of everything, to see that it runs.")
+              type=Numbers(float), help="Of pairs, for rates.")  # fmt: skip
 def main(
-    what: tuple[str, ...], seeds: str, out: Path, fractions: str, threads: int, quick: bool
+    what: tuple[str, ...], seeds: list[int], out: Path, fractions: list[float], quick: bool
 ) -> None:
     """Run the command line; its help is this module's docstring."""
-    if threads:
-        torch.set_num_threads(threads)
     # never beside, and never mistaken for, the figures to record
     work = Work(out / "quick" if quick else out, quick=quick)
-    chosen = [int(seed) for seed in seeds.split(",")]
     for name in what:
         if name == "rates":
-            for fraction in map(float, fractions.split(",")):
-                for seed in chosen:
+            for fraction in fractions:
+                for seed in seeds:
                     say(f"rates {fraction} {seed}", rates(work, fraction, seed))
         elif name == "ablation":  # one seed each, of the length of rates
             for part in ABLATION:
-                say(part, ablation(work, part, chosen[0]))
+                say(part, ablation(work, part, seeds[0]))
         elif name == "instruments":
             for form in FORMS:
-                say(f"{name} {form}", instruments(work, form, chosen[0]))
+                say(f"{name} {form}", instruments(work, form, seeds[0]))
         elif name == "pictures":
-            draw(work, PICTURES if not quick else work.folder / "pictures", chosen[0])
+            draw(work, PICTURES if not quick else work.folder / "pictures", seeds[0])
         elif name == "record":
-            record(work.folder, RESULTS if not quick else work.folder / "results.json", chosen)
+            record(work.folder, RESULTS if not quick else work.folder / "results.json", seeds)
         else:
             measure = {
                 "rotated": rotated, "spoken": spoken, "transfer": transfer, "inversion": inversion,
             }[name]  # fmt: skip
-            for seed in chosen:
+            for seed in seeds:
                 say(f"{name} {seed}", measure(work, seed))
 
 

@@ -12,32 +12,31 @@ import torch
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Numbers(click.ParamType):
-    """Numbers with commas between, as a list.
+def numbers(
+    kind: type[int] | type[float] = int, below: int | None = None
+) -> Callable[[Any], list[float]]:
+    """The type of an option that is numbers with commas between.
 
     Args:
-        kind: ``int`` or ``float``.
+        kind: of each.
         below: what each has to be smaller than, from 0 on; None for any number.
     """
 
-    name = "numbers"
-
-    def __init__(self, kind: type[int] | type[float] = int, below: int | None = None) -> None:
-        self.kind, self.below = kind, below
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[float]:
+    def read(value: Any) -> list[float]:
         if isinstance(value, list):
             return value
         try:
-            found: list[float] = [self.kind(part) for part in str(value).split(",")]
+            found: list[float] = [kind(part) for part in str(value).split(",")]
         except ValueError:
-            whole = "whole " if self.kind is int else ""
-            self.fail(f"give {whole}numbers with commas between, as 0,1, not {value!r}", param, ctx)
-        if self.below is not None and not all(0 <= number < self.below for number in found):
-            self.fail(f"give numbers from 0 to {self.below - 1}, not {value!r}", param, ctx)
+            whole = "whole " if kind is int else ""
+            raise click.BadParameter(
+                f"give {whole}numbers with commas between, as 0,1, not {value!r}"
+            ) from None
+        if below is not None and not all(0 <= number < below for number in found):
+            raise click.BadParameter(f"give numbers from 0 to {below - 1}, not {value!r}")
         return found
+
+    return read
 
 
 def options(folder: str, seeds: str = "0,1,2") -> Callable[[Command], Command]:
@@ -53,7 +52,7 @@ def options(folder: str, seeds: str = "0,1,2") -> Callable[[Command], Command]:
             torch.set_num_threads(threads)
 
     several = [
-        click.option("--seeds", default=seeds, show_default=True, type=Numbers(),
+        click.option("--seeds", default=seeds, show_default=True, type=numbers(),
                      help="Which seeds to measure."),
         click.option("--out", default=folder, show_default=True, type=click.Path(path_type=Path),
                      help="Folder of what is trained and measured."),

@@ -9,13 +9,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from transmodal.cookbook.command import Numbers, options
+from transmodal.cookbook.command import numbers, options
 
 
 @click.command()
 @options("some-work", seeds="3")
-@click.option("--ways", default="0", type=Numbers(below=2))
-@click.option("--shares", default="0.5", type=Numbers(float))
+@click.option("--ways", default="0", type=numbers(below=2))
+@click.option("--shares", default="0.5", type=numbers(float))
 def show(seeds: list[int], out: Path, quick: bool, ways: list[int], shares: list[float]) -> None:
     click.echo(f"{seeds} {out} {quick} {ways} {shares} {torch.get_num_threads()}")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Numbers, options
+from transmodal.cookbook.command import numbers, options
 from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS, adapted
 from transmodal.cookbook.papers.cogan.measure import TIED, coupled, tied, transformed
 from transmodal.cookbook.papers.cogan.pairs import TASKS
@@ -31,7 +31,7 @@ WHAT = (
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("cogan-work")
 @click.option("--rows", default=",".join(ROWS), show_default=True, help="Of the adaptation table.")
-@click.option("--ways", default="0,1", show_default=True, type=Numbers(below=len(WAYS)),
+@click.option("--ways", default="0,1", show_default=True, type=numbers(below=len(WAYS)),
               help=f"Which of {WAYS}, by number.")  # fmt: skip
 def main(
     what: tuple[str, ...], seeds: list[int], out: Path, rows: str, ways: list[int], quick: bool

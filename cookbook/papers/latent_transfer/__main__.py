@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Numbers, options
+from transmodal.cookbook.command import numbers, options
 from transmodal.cookbook.papers.latent_transfer.experiments import (
     ABLATION,
     LABELS,
@@ -35,9 +35,9 @@ WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("latent-transfer-work")
-@click.option("--pairs", default="0,1,2", show_default=True, type=Numbers(below=len(PAIRS)),
+@click.option("--pairs", default="0,1,2", show_default=True, type=numbers(below=len(PAIRS)),
               help=f"Which of {PAIRS}, by number.")  # fmt: skip
-@click.option("--counts", default=",".join(map(str, LABELS)), show_default=True, type=Numbers(),
+@click.option("--counts", default=",".join(map(str, LABELS)), show_default=True, type=numbers(),
               help="How many labels in all.")  # fmt: skip
 @click.option("--validate", is_flag=True, help="Measure on held-back training items instead.")
 def main(

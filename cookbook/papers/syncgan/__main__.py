@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Numbers, options
+from transmodal.cookbook.command import numbers, options
 from transmodal.cookbook.papers.syncgan.experiments import (
     FRACTIONS,
     ablation,
@@ -40,7 +40,7 @@ WHAT = (
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("syncgan-work")
 @click.option("--fractions", default=",".join(map(str, FRACTIONS)), show_default=True,
-              type=Numbers(float), help="Of pairs, for rates.")  # fmt: skip
+              type=numbers(float), help="Of pairs, for rates.")  # fmt: skip
 def main(
     what: tuple[str, ...], seeds: list[int], out: Path, fractions: list[float], quick: bool
 ) -> None:

@@ -36,6 +36,7 @@ def numbers(
             raise click.BadParameter(f"give numbers from 0 to {below - 1}, not {value!r}")
         return found
 
+    read.__name__ = "numbers"  # as help says it
     return read
 
 

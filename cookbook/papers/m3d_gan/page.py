@@ -108,7 +108,7 @@ def attended(ours: Translator, train: emoji.Concepts) -> Tensor:
     """What artists' references give the universal tokens, ``[3 s*h*e k*e]``: mean weights."""
     bridge = ours.bridge
     assert isinstance(bridge, UniversalAttention) and bridge.styles is not None
-    read = bridge.styles.references[image_image.TARGET]
+    read = bridge.styles.references[bridge.owner[image_image.TARGET]]
     weights = [
         bridge.styles.universal.weights(read(train.of(style)[:100])[0]).mean(0)
         for style in emoji.WANTED

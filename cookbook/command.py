@@ -1,8 +1,9 @@
-"""What the recipes' command lines have in common: options, and lists of numbers."""
+"""What the recipes' command lines have in common: options, lists of numbers and names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,13 +14,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def numbers(
-    kind: type[int] | type[float] = int, below: int | None = None
+    kind: type[int] | type[float] = int, highest: float = math.inf
 ) -> Callable[[Any], list[float]]:
-    """The type of an option that is numbers with commas between.
+    """The type of an option that is numbers from 0 on with commas between.
 
     Args:
         kind: of each.
-        below: what each has to be smaller than, from 0 on; None for any number.
+        highest: that each may be.
     """
 
     def read(value: Any) -> list[float]:
@@ -32,11 +33,28 @@ def numbers(
             raise click.BadParameter(
                 f"give {whole}numbers with commas between, as 0,1, not {value!r}"
             ) from None
-        if below is not None and not all(0 <= number < below for number in found):
-            raise click.BadParameter(f"give numbers from 0 to {below - 1}, not {value!r}")
+        if not all(0 <= number <= highest and math.isfinite(number) for number in found):
+            up = f"to {highest:g}" if math.isfinite(highest) else "on"
+            raise click.BadParameter(f"give numbers from 0 {up}, not {value!r}")
         return found
 
     read.__name__ = "numbers"  # as help says it
+    return read
+
+
+def named(known: Collection[str]) -> Callable[[Any], tuple[str, ...]]:
+    """The type of an option that is names with commas between, each of which must be known."""
+
+    def read(value: Any) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(str(value).split(","))
+        for name in names:
+            if name not in known:
+                raise click.BadParameter(f"no {name!r}; there are {', '.join(known)}")
+        return names
+
+    read.__name__ = "names"
     return read
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import TypeVar
 
 import click
@@ -92,7 +93,7 @@ def trained(
         records: the training data.
 
     Raises:
-        SettingError: the one in the folder has a bridge of other settings.
+        SettingError: the one in the folder has a bridge or a domain of other settings.
     """
     name, translator = f"{tag}-{seed}", make()
     place = work.folder / "translators" / name
@@ -109,11 +110,16 @@ def trained(
             write_atomically(work.folder / "seconds" / f"{name}.json", seconds + "\n")
         translator.save(place)
     found = Translator.load(place, Registry.load())
-    if repr(found.bridge) != repr(translator.bridge):
-        raise SettingError(
-            f"{place} was trained with other settings than the recipe's: {found.bridge!r}, not "
-            f"{translator.bridge!r}; delete it, or give another folder by --out"
-        )
+    wanted = {**translator.domains, "bridge": translator.bridge}
+    for part, here in {**found.domains, "bridge": found.bridge}.items():
+        settings = wanted[part].settings()
+        for key, value in here.settings().items():
+            if value != settings[key]:
+                raise SettingError(
+                    f"{place} was trained with other settings than the recipe's: {part} has {key} "
+                    f"{shortened(value)}, not {shortened(settings[key])}; delete it, or give "
+                    "another folder by --out"
+                )
     return found
 
 

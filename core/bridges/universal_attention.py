@@ -13,11 +13,12 @@ from ..bridge import Bridge, Needs
 from ..code import Code
 from ..config import check_choice, check_number
 from ..errors import DataError, SettingError, UnsupportedError
+from ..layers import layers_of
 from ..objectives import gaussian_kl
 from ..sequences.taught import Taught, teach
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
-from .universal_game import Branches, layers_of
+from .universal_game import Branches
 from .universal_losses import diversity_gain, held_still, misaligned, per_value
 from .universal_styles import Styles
 from .universal_tasks import Made, Task, Translated, of_same_label, owners
@@ -222,9 +223,22 @@ class UniversalAttention(Bridge):
             again = [t for t in styled if t in weights and drawn]
             sees = self.conditional, self.styled_critics
             self.branches = Branches(facing, again, self._critic, self.game, weights, *sees)
-            if self.matching:
-                for critic in self.branches.encoded.values():
-                    layers_of(critic)
+        if self.matching:
+            self._check_matching()
+
+    def _check_matching(self) -> None:
+        critics = () if self.branches is None else self.branches.encoded.values()
+        if not critics:
+            raise SettingError(
+                f"{self.name}: matching compares what critics see, and there are none; set "
+                "adversarial above 0, or matching=0"
+            )
+        for critic in critics:
+            if len(layers_of(critic)) < 2:
+                raise SettingError(
+                    f"{self.name}: matching compares what the layers of critics see, and "
+                    f"{type(critic).__name__} has no `layers`; set matching=0"
+                )
 
     def _shared(self, domains: Iterable[str], make: Callable[[str], nn.Module]) -> nn.ModuleDict:
         """A subnet for each modality of these domains, under its first domain's name."""

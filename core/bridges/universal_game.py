@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..adversarial import GAMES, gradient_penalty, steep
 from ..code import Code
-from ..errors import SettingError
+from ..layers import layers_of
 from ..signal import Signal
 from ..subnets import mean_token
 from .universal_tasks import Made, Translated
@@ -91,13 +91,10 @@ class Branches(nn.Module):
         Source: feature matching of pix2pixHD (Wang et al. 2018, eq. 4); before it the VAE-GAN
         (Larsen et al. 2016, eq. 8), from one layer.
         """
-        branches = self.judged(target, one)
-        if not branches:
-            return one.encoded.values.new_zeros(())
         missed = []
         seen: Signal | Tensor = one.encoded
         wanted: Signal | Tensor = one.real
-        for layer in layers_of(branches[0].critic)[:-1]:
+        for layer in layers_of(self.encoded[self.targets[target]])[:-1]:
             seen = layer(seen)
             with torch.no_grad():
                 wanted = layer(wanted)
@@ -126,22 +123,6 @@ class Branches(nn.Module):
                 leaf = steep(one.real)
                 slopes.append(gradient_penalty(it.critic(leaf, *it.given), leaf.values))
         return torch.stack([slope.float() for slope in slopes]).sum()
-
-
-def layers_of(critic: nn.Module) -> Sequence[nn.Module]:
-    """A critic's layers in order, the last of which makes its logits.
-
-    Raises:
-        SettingError: it does not say them.
-    """
-    layers: Any = getattr(critic, "layers", None)
-    if layers is None:
-        raise SettingError(
-            f"universal-attention: matching compares what the layers of critics see, and "
-            f"{type(critic).__name__} has no `layers`; set matching=0"
-        )
-    found: Sequence[nn.Module] = layers
-    return found
 
 
 def _told(parts: list[Tensor]) -> tuple[Code, ...]:

@@ -399,15 +399,20 @@ def test_matching_teaches_the_whole_translator() -> None:
     stage = bridge.stages()[-1]
     batches = next(Table({"a": pictures, "b": pictures}, "01").feed(stage.draws, seed=0))
     (phase,) = (phase for phase in stage.phases if phase.name == "translator")
-    found = phase.objective(*stage.given(batches, 1))["matching"]
-    assert found > 0
+    given = stage.given(batches, 1)
+    found = phase.objective(*given)["matching"]
+    ((_, one),) = given[1][0].items()
+    assert found.item() == pytest.approx(2 * bridge.branches.matching("b", one).item())
     found.backward()
-    assert all(p.grad is not None for p in bridge.prenets.parameters())
+    for net in (bridge.prenets, bridge.generators):
+        assert sum(float(p.grad.abs().sum()) for p in net.parameters() if p.grad is not None) > 0
 
 
 def test_matching_wants_critics_of_layers() -> None:
     with pytest.raises(SettingError, match=r"Critic has no `layers`; set matching=0"):
         joined(matching=1.0)
+    with pytest.raises(SettingError, match="there are none; set adversarial above 0"):
+        joined(matching=1.0, adversarial=0.0)
 
 
 def test_a_reference_of_the_same_label_is_another_item() -> None:

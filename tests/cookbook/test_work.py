@@ -25,16 +25,18 @@ def test_a_translator_of_other_settings_is_not_taken_for_the_recipes(tmp_path: P
         columns = {d: Memory(Signal(torch.rand(6, 1, 8, 8)), torch.full((6,), -1)) for d in "ab"}
         return Table(columns, ())
 
-    def make(width: int) -> Translator:
+    def make(width: int, std: float = 0.1) -> Translator:
         bridge = UniversalAttention(tasks=[("a", "b")], styled=(), width=width, steps=1, batch=2)
-        return Translator({"a": Image(size=8), "b": Image(size=8)}, bridge)
+        return Translator({"a": Image(size=8, std=std), "b": Image(size=8)}, bridge)
 
     for _ in range(2):
         found = trained(work, "toy", 0, lambda: make(8), pictures)
         assert found.connected and len(calls) == 1
     assert remembered(tmp_path / "seconds", "toy", [0, 1])[0]["seconds"] > 0
-    with pytest.raises(SettingError, match="other settings than the recipe's: .*width=8.*delete"):
+    with pytest.raises(SettingError, match="the recipe's: bridge has width 8, not 16; delete"):
         trained(work, "toy", 0, lambda: make(16), pictures)
+    with pytest.raises(SettingError, match=r"a has std 0\.1, not 0\.2; delete"):
+        trained(work, "toy", 0, lambda: make(8, std=0.2), pictures)
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ where it was. ``record`` writes results.json from them, and ``report`` a page of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import options
+from transmodal.cookbook.command import named, options
 from transmodal.cookbook.papers.cm_gans.experiments import DATA, Run
 from transmodal.cookbook.papers.cm_gans.methods import CHOICES, METHODS
 from transmodal.cookbook.papers.cm_gans.record import record
@@ -24,29 +23,16 @@ HERE = Path(__file__).parent
 WHAT = ("choose", "compare", "ablate", "record", "report")
 
 
-def named(known: Collection[str]) -> Callable[..., tuple[str, ...]]:
-    """Names with commas between, each of which must be known."""
-
-    def parse(context: click.Context, option: click.Parameter, given: str) -> tuple[str, ...]:
-        names = tuple(given.split(","))
-        for name in names:
-            if name not in known:
-                raise click.BadParameter(f"no {name!r}; there are {', '.join(known)}")
-        return names
-
-    return parse
-
-
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @click.option(
-    "--data", default=",".join(DATA), show_default=True, callback=named(DATA), help="Which sets."
+    "--data", default=",".join(DATA), show_default=True, type=named(DATA), help="Which sets."
 )
 @click.option(
     "--methods",
     default=",".join(METHODS),
     show_default=True,
-    callback=named(METHODS),
+    type=named(METHODS),
     help="Which methods.",
 )
 @options("cm-gans-work")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import numbers, options
+from transmodal.cookbook.command import named, numbers, options
 from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS, adapted
 from transmodal.cookbook.papers.cogan.measure import TIED, coupled, tied, transformed
 from transmodal.cookbook.papers.cogan.pairs import TASKS
@@ -30,11 +30,17 @@ WHAT = (
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("cogan-work")
-@click.option("--rows", default=",".join(ROWS), show_default=True, help="Of the adaptation table.")
-@click.option("--ways", default="0,1", show_default=True, type=numbers(below=len(WAYS)),
+@click.option("--rows", default=",".join(ROWS), show_default=True, type=named(ROWS),
+              help="Of the adaptation table.")  # fmt: skip
+@click.option("--ways", default="0,1", show_default=True, type=numbers(highest=len(WAYS) - 1),
               help=f"Which of {WAYS}, by number.")  # fmt: skip
 def main(
-    what: tuple[str, ...], seeds: list[int], out: Path, rows: str, ways: list[int], quick: bool
+    what: tuple[str, ...],
+    seeds: list[int],
+    out: Path,
+    rows: tuple[str, ...],
+    ways: list[int],
+    quick: bool,
 ) -> None:
     """Run the command line; its help is this module's docstring."""
     # never beside, and never mistaken for, the figures to record
@@ -59,7 +65,7 @@ def main(
                 say(f"transform {name} {seed}", transformed(place, TASKS[name], seed))
         if "adaptation" in what:
             for number in ways:
-                for row in rows.split(","):
+                for row in rows:
                     source, target = WAYS[number]
                     found = adapted(place, source, target, row, seed)
                     say(f"{source}->{target} {row} {seed}", found)

@@ -35,7 +35,7 @@ WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 @click.command(help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("latent-transfer-work")
-@click.option("--pairs", default="0,1,2", show_default=True, type=numbers(below=len(PAIRS)),
+@click.option("--pairs", default="0,1,2", show_default=True, type=numbers(highest=len(PAIRS) - 1),
               help=f"Which of {PAIRS}, by number.")  # fmt: skip
 @click.option("--counts", default=",".join(map(str, LABELS)), show_default=True, type=numbers(),
               help="How many labels in all.")  # fmt: skip

@@ -170,7 +170,7 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
 @torch.no_grad()
 def heeded(model: Translator, train: Concepts, test: Concepts) -> dict[str, float]:
-    """Whether sources are heeded at all: errors given their own, and given the next concept's.
+    """Whether sources are heeded at all: errors given their own, and given another concept's.
 
     ``told/drawing`` is the mean absolute error of a pixel, ``told/naming`` nats of a name; by
     chance those of ``.../other`` are the same.

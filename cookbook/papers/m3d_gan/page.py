@@ -105,7 +105,7 @@ def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
 
 @torch.no_grad()
 def attended(ours: Translator, train: emoji.Concepts) -> Tensor:
-    """What artists' references give the universal tokens, ``[3 s*h*e k*e]``: mean weights."""
+    """What artists' references give the universal tokens, ``[3 h w]``: means, 12 pixels each."""
     bridge = ours.bridge
     assert isinstance(bridge, UniversalAttention) and bridge.styles is not None
     read = bridge.styles.references[bridge.owner[image_image.TARGET]]

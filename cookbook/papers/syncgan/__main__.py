@@ -40,7 +40,7 @@ WHAT = (
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("syncgan-work")
 @click.option("--fractions", default=",".join(map(str, FRACTIONS)), show_default=True,
-              type=numbers(float), help="Of pairs, for rates.")  # fmt: skip
+              type=numbers(float, highest=1), help="Of pairs, for rates.")  # fmt: skip
 def main(
     what: tuple[str, ...], seeds: list[int], out: Path, fractions: list[float], quick: bool
 ) -> None:

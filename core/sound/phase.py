@@ -126,18 +126,7 @@ def overlap_add(frames: Tensor, wave: Tensor) -> None:
         part += frames[:, :, i * hop : (i + 1) * hop]
 
 
-def invert(values: Tensor, mel: Mel, steps: int = 60, power: float = 1.0) -> Tensor:
-    """Normalised log-mel ``[b t f]`` -> waveforms ``[b (t - 1) * hop]``.
-
-    Args:
-        values: log-mel.
-        mel: what made it.
-        steps: of ``griffin_lim``.
-        power: to which magnitudes are raised, the loudest of an item as their unit.
-    """
+def invert(values: Tensor, mel: Mel, steps: int = 60) -> Tensor:
+    """Normalised log-mel ``[b t f]`` -> waveforms ``[b (t - 1) * hop]``."""
     _, bank = mel.constants(values)
-    found = magnitudes(mel.expand(values), bank)
-    if power != 1:
-        loudest = found.amax((1, 2), keepdim=True).clamp(min=1e-12)
-        found = found * (found / loudest) ** (power - 1)
-    return griffin_lim(found, mel.n_fft, mel.hop, steps)
+    return griffin_lim(magnitudes(mel.expand(values), bank), mel.n_fft, mel.hop, steps)

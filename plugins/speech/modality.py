@@ -57,10 +57,6 @@ class Speech(Modality):
         normalise: whether each clip is scaled to a peak of 1.
         augmentation: strength of ``augment``; 0 for none.
         std: of the Normal likelihood of a mel bin, in units of the values.
-        power: to which magnitudes are raised before ``split`` finds their phases, 1 to 2: spectra
-            that are told are too smooth, and 1.2 lets harmonics stand out (Wang et al. 2017,
-            section 3.3). 1 for recordings that are to come back as they were.
-        iterations: of Griffin-Lim, 1 to 1,000.
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``).
         critic: features of the discriminator's first map, doubling from map to map; 0 for one
@@ -89,8 +85,6 @@ class Speech(Modality):
         normalise: bool = True,
         augmentation: float = 1.0,
         std: float = 0.1,
-        power: float = 1.0,
-        iterations: int = 60,
         hidden: int = 512,
         critic: int = 32,
         reduction: int = 0,
@@ -104,8 +98,6 @@ class Speech(Modality):
             check_number("speech", "trim", trim, 1, 120)
         check_number("speech", "augmentation", augmentation, 0, 3)
         check_number("speech", "std", std, 1e-3, 10)
-        check_number("speech", "power", power, 1, 2)
-        check_number("speech", "iterations", iterations, 1, 1000, integer=True)
         check_number("speech", "hidden", hidden, 0, 4096, integer=True)
         check_number("speech", "critic", critic, 0, 512, integer=True)
         check_number("speech", "reduction", reduction, 0, 16, integer=True)
@@ -120,7 +112,6 @@ class Speech(Modality):
         self.normalise = normalise
         self.augmentation = augmentation
         self.std = std
-        self.power, self.iterations = power, iterations
         self.hidden, self.critic = hidden, critic
         self.reduction, self.stride, self.dropped = reduction, stride, dropped
         self.mel = Mel(sample_rate, n_fft, hop, mels)
@@ -206,8 +197,7 @@ class Speech(Modality):
         loud = (values.amax(2) > QUIET) & signal.mask()
         places = torch.arange(1, values.shape[1] + 1, device=values.device)
         frames = (loud * places).amax(1).clamp(min=2).tolist()
-        made = values * signal.mask()[..., None]
-        waves = invert(made, self.mel, self.iterations, self.power).cpu()
+        waves = invert(values * signal.mask()[..., None], self.mel).cpu()
         if self.normalise:
             waves = waves / waves.abs().amax(1, keepdim=True).clamp(min=1.0)
         pairs = zip(waves, frames, strict=True)

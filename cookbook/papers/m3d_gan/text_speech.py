@@ -49,13 +49,7 @@ def modalities() -> dict[str, Modality]:
     registry = Registry.load()
     text = registry.modality("text")(unit="character", alphabet=ALPHABET, longest=LETTERS, bank=4)
     speech = registry.modality("speech")(
-        **SPECTRUM,
-        reduction=5,
-        stride=4,
-        dropped=0.4,
-        augmentation=0.0,
-        power=1.2,
-        iterations=200,
+        **SPECTRUM, reduction=5, stride=4, dropped=0.4, augmentation=0.0
     )
     return {"text": text, "speech": speech}
 

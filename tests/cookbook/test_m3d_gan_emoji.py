@@ -261,3 +261,15 @@ def test_every_verb_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     }
     stems = {row.stem for row in record.ROWS}
     assert {f"ablation-{name}" for name in image_image.ABLATIONS} <= stems
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_quick_size_heeds_references(parts: tuple[Concepts, Concepts]) -> None:
+    train, test = parts
+    some = test.take(torch.arange(0, len(test), 5))
+    steps = Work(Path(), quick=True).steps(image_image.STEPS)
+    model = image_image.translator("emoji", steps, image_image.LISTENING[True], {})
+    model.fit(image_image.records(train, "emoji"), precision="bf16", seed=0, progress=False)
+    told = image_image.heeded(model, "emoji", train, some)
+    assert told["told/own"] < told["told/other_style"] - 0.01  # alike by chance

@@ -14,6 +14,7 @@ from transmodal.cookbook.papers.m3d_gan import (
     emoji,
     image_image,
     names,
+    prompts_speech,
     tatoeba,
     text_speech,
 )
@@ -49,6 +50,7 @@ def page(work: Work, seed: int, pictures: Path) -> Path:
         ("image_image-edges", styled),
         ("names", named),
         ("text_speech", spoken),
+        ("prompts_speech", prompted),
         ("speech_text", heard),
         ("text_text", translated),
     ]
@@ -178,6 +180,23 @@ def spoken(report: Report, work: Work, ours: Translator, folder: Path) -> None:
         report.rows([(real.texts[i], chain)])
         if i == 0:
             save_picture(looked(said.alignments[0]), folder / "alignment.png")
+
+
+def prompted(report: Report, work: Work, ours: Translator, folder: Path) -> None:
+    """A person's prompts, her own and made after another of hers."""
+    real = prompts_speech.hers("test").take(range(5))
+    speech = ours.domains["speech"]
+    said = text_speech.say(ours, real.texts, [*real.waves[1:], real.waves[0]])
+    report.section("Text to speech of a person", "Her recording, what was made, the alignment.")
+    for text, own, wave, alignment in zip(
+        real.texts, real.waves, said.waves, said.alignments, strict=True
+    ):
+        chain = [
+            ("her recording", speech.preview(own)),
+            ("made", speech.preview(text_speech.hearable(wave))),
+            ("alignment", Preview(looked(alignment))),
+        ]
+        report.rows([(text, chain)])
 
 
 def looked(alignment: Tensor) -> Tensor:

@@ -41,8 +41,9 @@ GUESSED = {"realism": 0.2, "identity": 1 / 200}
 NAMED = {"top1": 1 / 200, "rank": 0.5}
 ROWS = (
     Row("text_text", "text_text-test", "text->text",
-        same("bleu", "chrf", "chance/bleu")),
-    Row("seq2seq", "seq2seq-test", "text->text/seq2seq", same("bleu", "chrf")),
+        same("bleu", "chrf", "chance/bleu", "parameters")),
+    Row("seq2seq", "seq2seq-test", "text->text/seq2seq",
+        same("bleu", "chrf", "parameters")),
     Row("names", "names-test", "text->image",
         {f"text_image/{k}": k for k in ("top1", "rank", "realism", "nearest_name",
                                         "nearest_words")}, NAMED),

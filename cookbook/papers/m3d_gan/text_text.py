@@ -1,4 +1,4 @@
-"""Text to text: English to French, beside a plain encoder-decoder of equal size."""
+"""Text to text: English to French, beside a plain encoder-decoder."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
 
 def measure_baseline(work: Work, seed: int, part: str = "test") -> dict[str, float]:
-    """The same of a plain encoder-decoder on the translator's units, as long and about as large."""
+    """The same of a plain encoder-decoder on the translator's units, as long and twice as large."""
     train, held = parts(work, part)
 
     def values() -> dict[str, float]:

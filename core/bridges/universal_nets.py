@@ -59,7 +59,10 @@ class ReferenceEncoder(nn.Module):
         if mask is None:
             mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = conv((x * mask[..., None]).transpose(1, 2)).transpose(1, 2)
+            x = (x * mask[..., None]).transpose(1, 2)
+            if x.shape[2] == 1:  # torch 2.13's bf16 gradient of such a kernel is not initialised
+                x = F.pad(x, (0, 1))  # and one zero more changes nothing
+            x = conv(x).transpose(1, 2)
             x = F.relu(norm(x))
             mask = mask[:, ::2]
         states, _ = self.gru(x, self.start.to(x.dtype).expand(1, len(x), -1).contiguous())

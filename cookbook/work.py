@@ -93,7 +93,8 @@ def trained(
         records: the training data.
 
     Raises:
-        SettingError: the one in the folder has a bridge or a domain of other settings.
+        SettingError: the one in the folder has other domains, or a bridge or a domain of other
+            settings.
     """
     name, translator = f"{tag}-{seed}", make()
     place = work.folder / "translators" / name
@@ -111,7 +112,13 @@ def trained(
         translator.save(place)
     found = Translator.load(place, Registry.load())
     wanted = {**translator.domains, "bridge": translator.bridge}
-    for part, here in {**found.domains, "bridge": found.bridge}.items():
+    trained_with = {**found.domains, "bridge": found.bridge}
+    if trained_with.keys() != wanted.keys():
+        raise SettingError(
+            f"{place} has the domains {', '.join(found.domains)}, and the recipe's are "
+            f"{', '.join(translator.domains)}; delete it, or give another folder by --out"
+        )
+    for part, here in trained_with.items():
         settings = wanted[part].settings()
         for key, value in here.settings().items():
             if value != settings[key]:

@@ -13,7 +13,6 @@ from ..bridge import Bridge, Needs
 from ..code import Code
 from ..config import check_choice, check_number
 from ..errors import DataError, SettingError, UnsupportedError
-from ..layers import layers_of
 from ..objectives import gaussian_kl
 from ..sequences.taught import Taught, teach
 from ..signal import Signal
@@ -171,6 +170,11 @@ class UniversalAttention(Bridge):
             check_number(self.name, key, value, 0, 1)
         check_choice(self.name, "reference", reference, ("target", "label"))
         check_choice(self.name, "game", game, tuple(GAMES))
+        if matching and not any(by_domain.values()):
+            raise SettingError(
+                f"{self.name}: matching compares what critics see, and there are none; set "
+                "adversarial above 0, or matching=0"
+            )
         if style_width % heads:
             raise SettingError(
                 f"{self.name}: style_width ({style_width}) is no multiple of heads ({heads})"
@@ -221,24 +225,8 @@ class UniversalAttention(Bridge):
             facing = {t: self.owner[t] for t in weights}
             drawn = self.latent_regression or self.distance  # else there is no such branch
             again = [t for t in styled if t in weights and drawn]
-            sees = self.conditional, self.styled_critics
-            self.branches = Branches(facing, again, self._critic, self.game, weights, *sees)
-        if self.matching:
-            self._check_matching()
-
-    def _check_matching(self) -> None:
-        critics = () if self.branches is None else self.branches.encoded.values()
-        if not critics:
-            raise SettingError(
-                f"{self.name}: matching compares what critics see, and there are none; set "
-                "adversarial above 0, or matching=0"
-            )
-        for critic in critics:
-            if len(layers_of(critic)) < 2:
-                raise SettingError(
-                    f"{self.name}: matching compares what the layers of critics see, and "
-                    f"{type(critic).__name__} has no `layers`; set matching=0"
-                )
+            how = self.conditional, self.styled_critics, self.matching
+            self.branches = Branches(facing, again, self._critic, self.game, weights, *how)
 
     def _shared(self, domains: Iterable[str], make: Callable[[str], nn.Module]) -> nn.ModuleDict:
         """A subnet for each modality of these domains, under its first domain's name."""
@@ -414,10 +402,8 @@ class UniversalAttention(Bridge):
         if self.guide and isinstance(one.encoded, Taught) and one.encoded.alignment is not None:
             share = max(0.0, 1 - (1 - left) / self.guide_until)
             terms["alignment"] = self.guide * share * misaligned(one.encoded, one.code)
-        if self.branches is not None and self.stake(target):
-            terms["adversarial"] = self.branches.fooling(target, one)
-            if self.matching:
-                terms["matching"] = self.matching * self.branches.matching(target, one)
+        if self.branches is not None:
+            terms |= self.branches.fooling(target, one)
         if one.mean is not None and one.std is not None and not self.listening:
             terms["kl"] = self.kl * gaussian_kl(one.mean, one.std).mean()
         if one.sampled is None or one.r is None:

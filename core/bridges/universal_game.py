@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..adversarial import GAMES, gradient_penalty, steep
 from ..code import Code
+from ..errors import SettingError
 from ..layers import layers_of
 from ..signal import Signal
 from ..subnets import mean_token
@@ -40,6 +41,10 @@ class Branches(nn.Module):
         conditional: whether critics see the source.
         styled_critics: whether those of the encoded branch see its style, held still. No real
             item goes with a drawn style: the others would know what is made by its style.
+        matching_weight: of ``matching``; 0 for none.
+
+    Raises:
+        SettingError: features are to be matched of critics that do not say their layers.
     """
 
     def __init__(
@@ -51,11 +56,13 @@ class Branches(nn.Module):
         weights: Mapping[str, float],
         conditional: bool,
         styled_critics: bool,
+        matching_weight: float,
     ) -> None:
         super().__init__()
         self.targets, self.weights = dict(targets), dict(weights)
         self.game = GAMES[game]
         self.conditional, self.styled_critics = conditional, styled_critics
+        self.matching_weight = matching_weight
         both = {targets[t] for t in styled}
         self.encoded = nn.ModuleDict(
             {owner: make(owner, styled_critics) for owner in dict.fromkeys(targets.values())}
@@ -63,6 +70,12 @@ class Branches(nn.Module):
         self.sampled = nn.ModuleDict(
             {owner: make(owner, False) for owner in self.encoded if owner in both}
         )
+        for critic in self.encoded.values() if matching_weight else ():
+            if len(layers_of(critic)) < 2:
+                raise SettingError(
+                    f"universal-attention: matching compares what the layers of critics see, and "
+                    f"{type(critic).__name__} has no `layers`; set matching=0"
+                )
 
     def judged(self, target: str, one: Translated) -> list[Judged]:
         """The branches; none for a target without critics."""
@@ -76,11 +89,16 @@ class Branches(nn.Module):
             found.append(Judged("/sampled", self.sampled[owner], one.sampled, _told(source)))
         return found
 
-    def fooling(self, target: str, one: Translated) -> Tensor:
-        """The translator's side for one task, weighted, a scalar."""
+    def fooling(self, target: str, one: Translated) -> dict[str, Tensor]:
+        """The translator's side for one task, weighted; no terms for a target without critics."""
         branches = self.judged(target, one)
+        if not branches:
+            return {}
         losses = [self.game.maker(it.critic(it.made, *it.given)) for it in branches]
-        return self.weights[target] * torch.stack(losses).sum()
+        terms = {"adversarial": self.weights[target] * torch.stack(losses).sum()}
+        if self.matching_weight:
+            terms["matching"] = self.matching_weight * self.matching(target, one)
+        return terms
 
     def matching(self, target: str, one: Translated) -> Tensor:
         """How far the encoded branch is from the real items to its critic's eye, a scalar.

@@ -35,6 +35,10 @@ def test_a_translator_of_other_settings_is_not_taken_for_the_recipes(tmp_path: P
     assert remembered(tmp_path / "seconds", "toy", [0, 1])[0]["seconds"] > 0
     with pytest.raises(SettingError, match="the recipe's: bridge has width 8, not 16; delete"):
         trained(work, "toy", 0, lambda: make(16), pictures)
+    bridge = UniversalAttention(tasks=[("a", "c")], styled=())
+    other = Translator({"a": Image(size=8), "c": Image(size=8)}, bridge)
+    with pytest.raises(SettingError, match="has the domains a, b, and the recipe's are a, c"):
+        trained(work, "toy", 0, lambda: other, pictures)
     with pytest.raises(SettingError, match=r"a has std 0\.1, not 0\.2; delete"):
         trained(work, "toy", 0, lambda: make(8, std=0.2), pictures)
 

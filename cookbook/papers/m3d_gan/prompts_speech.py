@@ -21,15 +21,13 @@ from transmodal.cookbook.papers.m3d_gan.text_speech import (
     corpus,
     hearable,
     say,
+    voice_judge,
 )
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, joined, prompts
 from transmodal.cookbook.papers.m3d_gan.whisper import Whisper, word_errors
 from transmodal.cookbook.work import Work, remember, trained
 from transmodal.core.bridges.universal_attention import UniversalAttention
-from transmodal.core.evaluation.judge import Judge, train_judge
-from transmodal.core.kernel.progress import show
 from transmodal.core.translator import Translator
-from transmodal.registry import Registry
 
 PERSON = "allison"
 VOICES = (*STYLES, PERSON)
@@ -87,34 +85,21 @@ def taught(work: Work, kept: int) -> Spoken:
     return joined(hers("train"), spoken.take(range(min(kept, len(spoken)))))
 
 
-def voice_judge(work: Work) -> Judge:
-    """A classifier of the five voices, of real training clips.
-
-    Hers were taken by telephone, at 8 kHz: that alone may tell them from espeak's.
-    """
-    modality = Registry.load().modality("speech")(**SPECTRUM, augmentation=0.0)
-
-    def train(net: Judge) -> None:
-        clips = taught(work, JUDGED)
-        made = train_judge(modality, modality.collate(clips.waves), clips.styles, len(VOICES),
-                           seed=12345, batch=64, steps=work.steps(150), show=show)  # fmt: skip
-        net.load_state_dict(made.state_dict())
-
-    return work.keep("judge-voices-and-hers", Judge(modality, len(VOICES)), train)
-
-
 def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     """Word errors by whisper of held-out prompts said after another of hers, and whose voice it is.
 
     ``real/...`` are of her recordings, ``copy/...`` of them through the log-mel and back, and
-    ``before/...`` of the speaker that has never heard her. A quick run does not hear.
+    ``before/...`` of the speaker that has never heard her. A quick run does not hear. She was
+    taken by telephone, at 8 kHz: that alone may tell her from espeak's voices (``style``).
     """
     real = hers({"test": "test", "choices": "validation"}[part])
     references = [*real.waves[1:], real.waves[0]]
 
     def values() -> dict[str, float]:
         ours = used_to_her(work, seed)
-        judge = voice_judge(work)
+        judge = voice_judge(
+            work, "judge-voices-and-hers", len(VOICES), lambda: taught(work, JUDGED)
+        )
         whisper = None if work.quick else Whisper(work.folder / "whisper")
 
         def figures(waves: list[Tensor]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,17 +118,27 @@ def say(ours: Translator, texts: Sequence[str], references: Sequence[Tensor]) ->
 
 
 def style_judge(work: Work) -> Judge:
-    """A classifier of styles, of real training clips; convolutions over the log-mel's window."""
+    """A classifier of espeak's styles, of real training clips."""
+
+    def clips() -> Spoken:
+        count = JUDGED if not work.quick else 200
+        return corpus(work, "train", SENTENCES).take(range(count))
+
+    return voice_judge(work, "judge-voice-styles", len(STYLES), clips)
+
+
+def voice_judge(work: Work, name: str, classes: int, clips: Callable[[], Spoken]) -> Judge:
+    """A classifier of voices, of real clips; convolutions over the log-mel's window."""
     modality = Registry.load().modality("speech")(**SPECTRUM, augmentation=0.0)
 
     def train(net: Judge) -> None:
-        clips = corpus(work, "train", SENTENCES).take(range(JUDGED if not work.quick else 200))
-        signal = modality.collate(clips.waves)
-        made = train_judge(modality, signal, clips.styles, len(STYLES), seed=12345, batch=64,
+        real = clips()
+        signal = modality.collate(real.waves)
+        made = train_judge(modality, signal, real.styles, classes, seed=12345, batch=64,
                            steps=work.steps(150), show=show)  # fmt: skip
         net.load_state_dict(made.state_dict())
 
-    return work.keep("judge-voice-styles", Judge(modality, len(STYLES)), train)
+    return work.keep(name, Judge(modality, classes), train)
 
 
 def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:

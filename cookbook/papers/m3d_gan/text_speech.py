@@ -29,9 +29,9 @@ RATE, LETTERS = 16000, 30
 SPECTRUM: dict[str, Any] = {
     "sample_rate": RATE, "seconds": 2.6, "n_fft": 1024, "hop": 256, "mels": 128, "trim": 50.0,
 }  # fmt: skip
-SENTENCES, TESTED, JUDGED = 16000, 60, 2000  # for training, testing, the judge of styles
+SENTENCES, TESTED, JUDGED = 32000, 60, 2000  # for training, testing, the judge of styles
 SAID = 200  # for testing what is said: one word in the 60 was .004 of the errors
-STEPS, BATCH, WIDTH = 12000, 64, 128
+STEPS, BATCH, WIDTH = 15000, 64, 128
 LISTENING = 300  # steps in which references learn to tell the styles
 QUICK = {"steps": 150, "batch": 16, "width": 64, "listening": 60}
 

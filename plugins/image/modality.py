@@ -25,6 +25,7 @@ from .subnets import (
     ImageDiscriminator,
     ImageGenerator,
     ImagePrenet,
+    Sloped,
     WaistedGenerator,
     stages_of,
 )
@@ -66,6 +67,9 @@ class Image(Modality):
             generator (``residual.ResidualGenerator``; the paper's has 6); 0 for the plain one.
         patches: pixels along a side, about, of the patches that the discriminator judges each
             by itself, its logit their mean (``core.subnets.Critic``); 0 for pictures as a whole.
+        slopes: how steeply the discriminator is shown the differences of neighbouring pixels
+            beside the pixels (``subnets.Sloped``; 20 tells flat areas from faintly shaded ones);
+            0 for pixels alone.
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -91,6 +95,7 @@ class Image(Modality):
         grid: int = 0,
         residual: int = 0,
         patches: int = 0,
+        slopes: float = 0.0,
     ) -> None:
         sides = (size, size) if isinstance(size, int) else size
         if not isinstance(sides, tuple | list) or len(sides) != 2:
@@ -109,6 +114,7 @@ class Image(Modality):
         check_number("image", "grid", grid, 0, 64, integer=True)
         check_number("image", "residual", residual, 0, 32, integer=True)
         check_number("image", "patches", patches, 0, 256, integer=True)
+        check_number("image", "slopes", slopes, 0, 1000)
         if waist and hidden not in (0, HIDDEN):
             raise SettingError(
                 f"image: hidden ({hidden}) has no use beside a waist, whose generator has no such "
@@ -132,7 +138,8 @@ class Image(Modality):
         self.hidden, self.critic = hidden, critic
         self.waist = waist
         self.likelihood = likelihood
-        self.grid, self.residual, self.patches = grid, residual, patches
+        self.grid, self.residual = grid, residual
+        self.patches, self.slopes = patches, slopes
 
     # -- data ---------------------------------------------------------------
     def read(self, path: Path) -> Tensor:
@@ -222,8 +229,10 @@ class Image(Modality):
         return ImageGenerator(self._plan(), width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
-        plan = Plan(self.channels, self.size, stages_of(self.patches, self.size), self.critic)
-        return ImageDiscriminator(plan, condition, self.patches > 0)
+        channels = self.channels * (3 if self.slopes else 1)
+        plan = Plan(channels, self.size, stages_of(self.patches, self.size), self.critic)
+        enter = Sloped(self.slopes) if self.slopes else Centred()
+        return ImageDiscriminator(enter, plan, condition, self.patches > 0)
 
     def _plan(self) -> Plan:
         """The sizes between a picture and the map of its tokens."""

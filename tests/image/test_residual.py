@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from transmodal.core.adversarial import real_or_made
 from transmodal.core.code import Code
 from transmodal.core.errors import SettingError
 from transmodal.core.signal import Signal
 from transmodal.core.subnets import Critic, Plan, clipped
 from transmodal.plugins.image.framing import Framing, framed
 from transmodal.plugins.image.modality import Image
-from transmodal.plugins.image.subnets import stages_of
+from transmodal.plugins.image.subnets import Sloped, stages_of
 from transmodal.registry.contract import check_modality
 
 
@@ -169,6 +171,39 @@ def test_a_critic_of_patches_takes_the_mean_of_their_logits() -> None:
         patches = torch.nn.functional.leaky_relu(critic.net.flat.conv(x), 0.2)
         logits = critic.net.logit.linear(patches.movedim(1, -1))[..., 0]
         assert torch.allclose(critic(signal), logits.mean((1, 2)), atol=1e-5)
+
+
+def test_slopes_are_squashed_differences() -> None:
+    x = torch.rand(2, 3, 9, 12, dtype=torch.float64)
+    seen = Sloped(20.0)(Signal(x)).numpy()
+    pixels = x.numpy() * 2 - 1
+    assert seen.shape == (2, 9, 9, 12) and np.array_equal(seen[:, :3], pixels)
+    assert np.allclose(seen[:, 3:6, :, :-1], np.tanh(20 * np.diff(pixels, axis=3)))
+    assert np.allclose(seen[:, 6:, :-1], np.tanh(20 * np.diff(pixels, axis=2)))
+    assert not seen[:, 3:6, :, -1].any() and not seen[:, 6:, -1].any()
+
+
+def test_a_critic_of_slopes_tells_flat_from_faintly_shaded() -> None:
+    """Which one of pixels alone, as long trained, cannot; chance is 0.5."""
+    generator = torch.Generator().manual_seed(0)
+
+    def pictures(count: int, shade: float) -> Signal:
+        colours = torch.rand(count, 3, 1, 1, generator=generator) * 0.8 + 0.1
+        return Signal(colours + shade * torch.linspace(-1, 1, 16).expand(count, 3, 16, 16))
+
+    def right(slopes: float) -> float:
+        torch.manual_seed(0)
+        critic = Image(16, 3, patches=13, slopes=slopes, critic=8).discriminator()
+        adam = torch.optim.Adam(critic.parameters(), 1e-3, (0.5, 0.999))
+        for _ in range(40):
+            loss = real_or_made(critic(pictures(16, 0)), critic(pictures(16, 0.02)))
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+        flat, shaded = critic(pictures(200, 0)), critic(pictures(200, 0.02))
+        return float(((flat > 0).float().mean() + (shaded < 0).float().mean()) / 2)
+
+    assert right(20.0) > 0.95 > 0.7 > right(0.0)
 
 
 def test_likelihoods_by_hand() -> None:

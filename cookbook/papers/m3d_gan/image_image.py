@@ -36,7 +36,8 @@ SHORT = 600  # steps of each row of Table 3
 SETTINGS: Mapping[str, Any] = {
     "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,
     "rate": 7e-4, "critic_rate": 4e-4, "warmup": 50, "ema": 0.995, "conditional": False,
-    "styled_critics": True, "adversarial": 1.0, "matching": 10.0, "distance": 0.05,
+    "styled_critics": True, "adversarial": 3.0, "matching": 10.0, "distance": 0.05,
+    "r1": 1e-3,
 }  # fmt: skip
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "all": {},
@@ -53,7 +54,7 @@ def translator(source: str, steps: int, listening: int, changes: Mapping[str, An
     """The model, untrained."""
     image = Registry.load().modality("image")
     own: dict[str, Any] = {"size": SIZE, "likelihood": "laplace", "augmentation": 0}
-    styled = image(channels=3, grid=16, residual=6, patches=29, **own)
+    styled = image(channels=3, grid=16, residual=6, patches=29, slopes=20.0, **own)
     drawn = image(channels=1, grid=16, residual=6, **own) if source == "edges" else styled
     bridge = Registry.load().bridge("universal-attention")
     lengths = {"steps": steps, "listening": listening}

@@ -92,7 +92,7 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
 
 def measure_baseline(work: Work, seed: int, part: str = "test") -> dict[str, float]:
-    """The same of a plain encoder-decoder on the translator's units, as long and twice as large."""
+    """The same of a plain encoder-decoder on the translator's units, as long and as large."""
     train, held = parts(work, part)
 
     def values() -> dict[str, float]:
@@ -121,7 +121,7 @@ def baseline(work: Work, seed: int, domains: Mapping[str, Modality], train: Pair
     texts = [domains[end] for end in ENDS]
     read, written = (text.vocabulary for text in texts if isinstance(text, Text))
     torch.manual_seed(derived_seed("seq2seq", seed))
-    net = Seq2Seq(read, written, 128 if work.quick else 384)
+    net = Seq2Seq(read, written, 128 if work.quick else 228)
 
     def loss(batches: Batches) -> dict[str, torch.Tensor]:
         source, target = (batches["pairs"].signals[end].trimmed() for end in ENDS)

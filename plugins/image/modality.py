@@ -69,7 +69,8 @@ class Image(Modality):
             by itself, its logit their mean (``core.subnets.Critic``); 0 for pictures as a whole.
         slopes: how steeply the discriminator is shown the differences of neighbouring pixels
             beside the pixels (``subnets.Sloped``; 20 tells flat areas from faintly shaded ones);
-            0 for pixels alone.
+            0 for pixels alone. It is then steep itself, and a penalty of its gradients (R1) has to
+            weigh some hundred times less.
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.

@@ -68,9 +68,9 @@ class Image(Modality):
         patches: pixels along a side, about, of the patches that the discriminator judges each
             by itself, its logit their mean (``core.subnets.Critic``); 0 for pictures as a whole.
         slopes: how steeply the discriminator is shown the differences of neighbouring pixels
-            beside the pixels (``subnets.Sloped``; 20 tells flat areas from faintly shaded ones);
-            0 for pixels alone. It is then steep itself, and a penalty of its gradients (R1) has to
-            weigh some hundred times less.
+            beside the pixels, at most 1000 (``subnets.Sloped``; 20 tells flat areas from faintly
+            shaded ones); 0 for pixels alone. It is as much steeper itself, and a penalty of its
+            gradients (R1), which grows with their square, has to weigh less.
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -230,10 +230,15 @@ class Image(Modality):
         return ImageGenerator(self._plan(), width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
-        channels = self.channels * (3 if self.slopes else 1)
-        plan = Plan(channels, self.size, stages_of(self.patches, self.size), self.critic)
-        enter = Sloped(self.slopes) if self.slopes else Centred()
+        enter, seen = self._seen()
+        plan = Plan(seen, self.size, stages_of(self.patches, self.size), self.critic)
         return ImageDiscriminator(enter, plan, condition, self.patches > 0)
+
+    def _seen(self) -> tuple[nn.Module, int]:
+        """What enters discriminators, and its channels."""
+        if self.slopes:
+            return Sloped(self.slopes), 3 * self.channels
+        return Centred(), self.channels
 
     def _plan(self) -> Plan:
         """The sizes between a picture and the map of its tokens."""
@@ -241,8 +246,8 @@ class Image(Modality):
         return Plan(self.channels, self.size, halve)
 
     def joint_discriminator(self, count: int) -> nn.Module:
-        plan = Plan(count * self.channels, self.size, base=self.critic)
-        return JointCritic(Centred(), plan)
+        enter, seen = self._seen()
+        return JointCritic(enter, Plan(count * seen, self.size, base=self.critic))
 
     # -- learning -----------------------------------------------------------
     def reconstruction(self, made: Signal, real: Signal) -> Tensor:

@@ -5,9 +5,9 @@ residual deconv2D layers are used for decoding". Where we depart: skips join the
 in pix2pix's generator (Isola et al. 2017), so that shapes need not pass the innermost map; the
 style enters every block (FiLM) where the paper concatenates it once, and frames what skips carry
 (``framing``); tokens carry pixels too (``patches``), which the generator adds to, so that an
-untrained one copies, or paints over (a mask, as in GANimation, Pumarola et al. 2018, sec. 3.1),
-so that it can take shading off without drawing its opposite; there is no norm, and no layer mixes
-items.
+untrained one copies. Where it is to take shading off, it may paint over them, by a mask like
+GANimation's (Pumarola et al. 2018, eq. 1), which here weighs what is copied alone. There is no
+norm, and no layer mixes items.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class ResidualGenerator(nn.Module):
     A code with a token for each position of the plan's innermost map is laid out there; any
     code speaks through its mean token too, which is added to the map within. The first blocks
     work there, the middle ones at half its size, the last there again; then the picture grows,
-    and is finished at full size beside the pixels that are copied.
+    and is finished at full size beside the pixels that are copied: ``(1 - mask) copied + added``.
     A condition scales and shifts the features of every block and size (Perez et al. 2018, eq. 2).
 
     Args:
@@ -172,15 +172,15 @@ class ResidualGenerator(nn.Module):
             if style is not None:
                 x = modulated(x, self.films[i](style))
             x = up(x)
-        copied = x.new_zeros(len(x), self.leave.out_channels - 1, *x.shape[2:])
+        copied = x.new_zeros(len(x), self.pixels.channels, *x.shape[2:])
         if skip is not None:
             copied = framed(self.pixels(masked(code)), frame)
         x = torch.cat([F.relu(x), copied.to(x.dtype).expand(-1, COLOURS, -1, -1)], 1)
         x = self.finish(x.contiguous(memory_format=torch.channels_last))
         if style is not None:
             x = modulated(x, self.films[-1](style))
-        added, over = self.leave(F.relu(x)).float().split([copied.shape[1], 1], 1)
-        return Signal(clipped((1 + (1 - clipped(over)) * copied + added) / 2))
+        added, mask = self.leave(F.relu(x)).float().split([copied.shape[1], 1], 1)
+        return Signal(clipped((1 + (1 - clipped(mask)) * copied + added) / 2))
 
     def laid_out(self, code: Code) -> Tensor:
         """The tokens, row by row: ``[b n d]`` -> ``[b C h w]``."""

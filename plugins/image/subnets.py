@@ -57,8 +57,8 @@ class Sloped(nn.Module):
     """``Signal`` -> pixels in [-1, 1], and beside them how they differ from the next.
 
     ``[b 3c h w]``: pixels, then ``tanh(steepness * difference)`` to the right and down, 0 past the
-    edge. Squashed so, an edge is an edge, and whether an area is flat or faintly shaded weighs as
-    much, which among pixels it does not.
+    edge. Squashed so, faint shading counts beside edges: at 20, a step of one grey level in 255 is
+    .16 of the sharpest edge, among pixels .004.
 
     Args:
         steepness: of the squashing; differences span [-2, 2].

@@ -20,7 +20,7 @@ from transmodal.registry.contract import check_modality
 
 
 def test_contract() -> None:
-    image = Image((12, 17), 3, likelihood="laplace", grid=6, residual=2, patches=13)
+    image = Image((12, 17), 3, likelihood="laplace", grid=6, residual=2, patches=13, slopes=20)
     check_modality(image, list(torch.rand(3, 3, 12, 17)))
 
 
@@ -89,6 +89,29 @@ def test_white_and_black_are_copied_exactly() -> None:
         generator.leave.weight.zero_()
         made = generator(prenet(signal)).values
     assert torch.allclose(made, signal.values, atol=1e-4)
+
+
+def test_what_is_copied_can_be_painted_over() -> None:
+    """By the last of what ``leave`` says, within [0, 1]; the rest is added."""
+    torch.manual_seed(0)
+    image = Image(16, 3, grid=8, residual=2)
+    prenet, generator = image.prenet(24), image.generator(24)
+    signal = Signal(torch.rand(2, 3, 16, 16))
+    code = prenet(signal)
+    generator.leave.weight.data.zero_()
+
+    def made(*bias: float) -> torch.Tensor:
+        generator.leave.bias.data.copy_(torch.tensor(bias))
+        return generator(code).values
+
+    grey = torch.tensor([0.75, 0.5, 0.0])[:, None, None].expand(2, 3, 16, 16)
+    with torch.no_grad():
+        for over in (1.0, 7.0):
+            assert torch.allclose(made(0.5, 0.0, -1.0, over), grey)
+        assert torch.allclose(made(0.0, 0.0, 0.0, 0.5), 0.25 + signal.values / 2, atol=1e-4)
+        assert torch.allclose(made(0.0, 0.0, 0.0, -3.0), signal.values, atol=1e-4)
+    (made(0.0, 0.0, 0.0, -0.1) - 0.5).square().mean().backward()
+    assert float(generator.leave.bias.grad[-1]) < 0  # and it is learned from outside of it
 
 
 def test_slopes_lead_back_from_outside() -> None:
@@ -184,8 +207,8 @@ def test_slopes_are_squashed_differences() -> None:
 
 
 def test_a_critic_of_slopes_tells_flat_from_faintly_shaded() -> None:
-    """Which one of pixels alone, as long trained, cannot; chance is 0.5."""
-    generator = torch.Generator().manual_seed(0)
+    """Within 40 steps, in which one of pixels alone does not; chance is 0.5."""
+    generator = torch.Generator()
 
     def pictures(count: int, shade: float) -> Signal:
         colours = torch.rand(count, 3, 1, 1, generator=generator) * 0.8 + 0.1
@@ -193,6 +216,7 @@ def test_a_critic_of_slopes_tells_flat_from_faintly_shaded() -> None:
 
     def right(slopes: float) -> float:
         torch.manual_seed(0)
+        generator.manual_seed(0)
         critic = Image(16, 3, patches=13, slopes=slopes, critic=8).discriminator()
         adam = torch.optim.Adam(critic.parameters(), 1e-3, (0.5, 0.999))
         for _ in range(40):
@@ -221,6 +245,7 @@ def test_settings_that_do_not_fit() -> None:
         Image(28, hidden=64, residual=6)
     with pytest.raises(SettingError, match="sees no patches"):
         Image(28, critic=0, patches=13)
-    for name, value in (("likelihood", "cauchy"), ("grid", 65), ("residual", -1), ("patches", 1.5)):
+    for name, value in (("likelihood", "cauchy"), ("grid", 65), ("residual", -1), ("patches", 1.5),
+                        ("slopes", -1.0), ("slopes", 1001.0)):  # fmt: skip
         with pytest.raises(SettingError, match=name):
             Image(28, **{name: value})

@@ -16,7 +16,6 @@ from transmodal.cookbook.papers.m3d_gan import text_speech
 from transmodal.cookbook.papers.m3d_gan.text_speech import (
     LETTERS,
     RATE,
-    SENTENCES,
     SPECTRUM,
     corpus,
     hearable,
@@ -81,8 +80,7 @@ def used_to_her(work: Work, seed: int) -> Translator:
 
 def taught(work: Work, kept: int) -> Spoken:
     """Her training prompts, and so many of espeak's sentences."""
-    spoken = corpus(work, "train", SENTENCES)
-    return joined(hers("train"), spoken.take(range(min(kept, len(spoken)))))
+    return joined(hers("train"), corpus(work, "train", kept))
 
 
 def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:

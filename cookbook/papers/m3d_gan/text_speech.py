@@ -121,8 +121,7 @@ def style_judge(work: Work) -> Judge:
     """A classifier of espeak's styles, of real training clips."""
 
     def clips() -> Spoken:
-        count = JUDGED if not work.quick else 200
-        return corpus(work, "train", SENTENCES).take(range(count))
+        return corpus(work, "train", JUDGED if not work.quick else 200)
 
     return voice_judge(work, "judge-voice-styles", len(STYLES), clips)
 

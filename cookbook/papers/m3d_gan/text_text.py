@@ -21,6 +21,7 @@ from transmodal.registry import Registry
 
 ENDS = ("english", "french")
 STEPS, BATCH, PIECES = 12_000, 64, 4000
+PLAIN = 228  # width at which the baseline has as many parameters, 4.7 million
 QUICK = {"steps": 600, "batch": 64, "width": 128}
 
 
@@ -121,7 +122,7 @@ def baseline(work: Work, seed: int, domains: Mapping[str, Modality], train: Pair
     texts = [domains[end] for end in ENDS]
     read, written = (text.vocabulary for text in texts if isinstance(text, Text))
     torch.manual_seed(derived_seed("seq2seq", seed))
-    net = Seq2Seq(read, written, 128 if work.quick else 228)
+    net = Seq2Seq(read, written, 128 if work.quick else PLAIN)
 
     def loss(batches: Batches) -> dict[str, torch.Tensor]:
         source, target = (batches["pairs"].signals[end].trimmed() for end in ENDS)

@@ -6,8 +6,8 @@ in pix2pix's generator (Isola et al. 2017), so that shapes need not pass the inn
 style enters every block (FiLM) where the paper concatenates it once, and frames what skips carry
 (``framing``); tokens carry pixels too (``patches``), which the generator adds to, so that an
 untrained one copies. Where it is to take shading off, it may paint over them, by a mask like
-GANimation's (Pumarola et al. 2018, eq. 1), which here weighs what is copied alone. There is no
-norm, and no layer mixes items.
+GANimation's (Pumarola et al. 2018, eq. 1), which here weighs what is copied alone, and a style may
+have areas flattened (``smoothing``). There is no norm, and no layer mixes items.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ...core.subnets import (
 )
 from .framing import Framing, framed
 from .patches import COLOURS, Laid, Taken
+from .smoothing import Smoothing
 
 FINE = 32  # features at full size
 FAINT = 0.1  # of the usual weights: what is added to the pixels at first
@@ -101,7 +102,8 @@ class ResidualGenerator(nn.Module):
     A code with a token for each position of the plan's innermost map is laid out there; any
     code speaks through its mean token too, which is added to the map within. The first blocks
     work there, the middle ones at half its size, the last there again; then the picture grows,
-    and is finished at full size beside the pixels that are copied: ``(1 - mask) copied + added``.
+    and is finished at full size beside the pixels that are copied: ``(1 - mask) copied + added``,
+    which is smoothed last.
     A condition scales and shifts the features of every block and size (Perez et al. 2018, eq. 2).
 
     Args:
@@ -150,6 +152,7 @@ class ResidualGenerator(nn.Module):
         nn.init.xavier_normal_(self.leave.weight, FAINT)
         self.pixels = Laid(plan, width)
         self.framing = Framing(condition) if condition else None
+        self.smoothing = Smoothing(condition) if condition else None
 
     def forward(self, code: Code, condition: Code | None = None) -> Signal:
         style = check_condition(condition, self.condition)
@@ -180,7 +183,10 @@ class ResidualGenerator(nn.Module):
         if style is not None:
             x = modulated(x, self.films[-1](style))
         added, mask = self.leave(F.relu(x)).float().split([copied.shape[1], 1], 1)
-        return Signal(clipped((1 + (1 - clipped(mask)) * copied + added) / 2))
+        made = clipped((1 + (1 - clipped(mask)) * copied + added) / 2)
+        if self.smoothing is not None and style is not None:
+            made = self.smoothing(made, style)
+        return Signal(made)
 
     def laid_out(self, code: Code) -> Tensor:
         """The tokens, row by row: ``[b n d]`` -> ``[b C h w]``."""

@@ -30,7 +30,7 @@ from transmodal.registry import Registry
 
 SOURCES = ("emoji", "edges")
 TARGET = "styled"
-STEPS = 4000
+STEPS = 8000
 LISTENING = 1500, 100  # steps in which references learn styles, in full and for a quick look
 SHORT = 600  # steps of each row of Table 3
 SETTINGS: Mapping[str, Any] = {

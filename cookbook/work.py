@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from reprlib import repr as shortened
 from typing import TypeVar
 
 import click
+import torch
 from torch import nn
 
 from transmodal.core.atomic import write_atomically
@@ -89,23 +91,28 @@ def trained(
         work: the folder; a training that was stopped goes on from there.
         tag: names it in the folder.
         seed: of weights and order.
-        make: the translator, untrained.
+        make: the translator, untrained; or connected, with the weights it is to begin from.
         records: the training data.
 
     Raises:
         SettingError: the one in the folder has other domains, or a bridge or a domain of other
-            settings.
+            settings, or began from other weights.
     """
     name, translator = f"{tag}-{seed}", make()
-    place = work.folder / "translators" / name
-    if not (place / "config.json").is_file():
-        fresh, started = not (work.folder / "states" / name).exists(), time.process_time()
-        translator.fit(
-            records(),
-            precision=work.precision,
-            seed=seed,
-            checkpoint=work.folder / "states" / name,
-        )
+    place, state = (work.folder / kind / name for kind in ("translators", "states"))
+    done, fresh = (place / "config.json").is_file(), not state.exists()
+    if translator.connected:
+        kept, begins = work.folder / "begun" / f"{name}.json", json.dumps(weights_sum(translator))
+        if fresh and not done:
+            write_atomically(kept, begins)
+        elif not kept.is_file() or kept.read_text() != begins:
+            raise SettingError(
+                f"{place} began from other weights than it would now; delete it and {state}, or "
+                "give another folder by --out"
+            )
+    if not done:
+        started = time.process_time()
+        translator.fit(records(), precision=work.precision, seed=seed, checkpoint=state)
         if fresh:
             seconds = json.dumps({"seconds": time.process_time() - started})
             write_atomically(work.folder / "seconds" / f"{name}.json", seconds + "\n")
@@ -128,6 +135,15 @@ def trained(
                     "another folder by --out"
                 )
     return found
+
+
+def weights_sum(translator: Translator) -> str:
+    """SHA-256 of a connected translator's weights and their names."""
+    found = hashlib.sha256()
+    for name, value in sorted(translator.bridge.state_dict().items()):
+        found.update(name.encode())
+        found.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def remember(path: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:

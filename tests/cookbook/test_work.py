@@ -43,6 +43,26 @@ def test_a_translator_of_other_settings_is_not_taken_for_the_recipes(tmp_path: P
         trained(work, "toy", 0, lambda: make(8, std=0.2), pictures)
 
 
+def test_one_that_began_from_another_is_not_taken_for_the_recipes(tmp_path: Path) -> None:
+    work = Work(tmp_path, "fp32")
+    columns = {d: Memory(Signal(torch.rand(6, 1, 8, 8)), torch.full((6,), -1)) for d in "ab"}
+    pictures = Table(columns, ())
+
+    def begun(seed: int) -> Translator:
+        bridge = UniversalAttention(tasks=[("a", "b")], styled=(), width=8, steps=1, batch=2)
+        made = Translator({"a": Image(size=8), "b": Image(size=8)}, bridge)
+        made.connect(seed=seed)
+        return made
+
+    for _ in range(2):
+        trained(work, "child", 0, lambda: begun(1), lambda: pictures)
+    with pytest.raises(SettingError, match="child-0 began from other weights than"):
+        trained(work, "child", 0, lambda: begun(2), lambda: pictures)
+    (tmp_path / "begun" / "child-0.json").unlink()
+    with pytest.raises(SettingError, match="began from other weights"):
+        trained(work, "child", 0, lambda: begun(1), lambda: pictures)
+
+
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
     path = tmp_path / "values" / "row-3.json"
     assert remember(path, lambda: {"x": 1.0}) == remember(path, dict) == {"x": 1.0}

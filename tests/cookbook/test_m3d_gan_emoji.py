@@ -161,7 +161,7 @@ def test_the_baseline_learns(tmp_path: Path) -> None:
     assert (made - concepts.of("twemoji").values).abs().mean() < before
 
 
-@pytest.mark.parametrize("source", image_image.SOURCES)
+@pytest.mark.parametrize("source", image_image.STEPS)
 def test_the_model_trains_and_redraws(source: str) -> None:
     concepts = toy()
     model = image_image.translator(source, 1, 1, {"batch": 4, "width": 8, "latent": 2})
@@ -237,9 +237,8 @@ def test_every_verb_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """End to end at toy size: what is trained, judged and remembered, and under which names."""
     concepts = toy()
     monkeypatch.setattr(image_image, "load", lambda validate: (concepts, concepts))
-    monkeypatch.setattr(image_image, "STEPS", 2)
+    monkeypatch.setattr(image_image, "QUICK", 2)
     monkeypatch.setattr(image_image, "LISTENING", (2, 2))
-    monkeypatch.setattr(image_image, "SHORT", 2)
     small = {**image_image.SETTINGS, "width": 8, "latent": 2, "style_width": 8, "batch": 4}
     monkeypatch.setattr(image_image, "SETTINGS", small)
     see = Textures()
@@ -268,8 +267,8 @@ def test_every_verb_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_quick_size_heeds_references(parts: tuple[Concepts, Concepts]) -> None:
     train, test = parts
     some = test.take(torch.arange(0, len(test), 5))
-    steps = Work(Path(), quick=True).steps(image_image.STEPS)
-    model = image_image.translator("emoji", steps, image_image.LISTENING[True], {})
+    lengths = image_image.QUICK, image_image.LISTENING[True]
+    model = image_image.translator("emoji", *lengths, {})
     model.fit(image_image.records(train, "emoji"), precision="bf16", seed=0, progress=False)
     told = image_image.heeded(model, "emoji", train, some)
     assert told["told/own"] < told["told/other_style"] - 0.01  # alike by chance

@@ -12,7 +12,6 @@ from reprlib import repr as shortened
 from typing import TypeVar
 
 import click
-import torch
 from torch import nn
 
 from transmodal.core.atomic import write_atomically
@@ -47,14 +46,20 @@ class Work:
     def steps(self, full: int) -> int:
         return max(2, full // 40) if self.quick else full
 
-    def keep(self, name: str, net: Net, train: Callable[[Net], None]) -> Net:
+    def keep(
+        self, name: str, net: Net, train: Callable[[Net], None], after: Sequence[str] = ()
+    ) -> Net:
         """The trained net of that name, out of the folder or trained now and put there.
 
         It comes back on the CPU, in eval mode, without gradients.
+
+        Raises:
+            SettingError: what is there began from other weights (``check_origin``).
         """
         from safetensors.torch import load_file, save
 
         path = self.folder / "weights" / f"{name}.safetensors"
+        self.check_origin(name, path, after)
         if path.is_file():
             net.load_state_dict(load_file(path))
         else:
@@ -62,6 +67,36 @@ class Work:
             net.cpu()
             write_atomically(path, save({k: v.contiguous() for k, v in net.state_dict().items()}))
         return net.eval().requires_grad_(False)
+
+    def check_origin(self, name: str, path: Path, after: Sequence[str]) -> None:
+        """Put down what a training begins from, or compare it with what is there now.
+
+        Args:
+            name: of the training.
+            path: of what it leaves in the folder.
+            after: files of the weights that it begins from, in the folder; none for a new start.
+
+        Raises:
+            SettingError: they have changed since, or were never put down.
+        """
+        if not after:
+            return
+        sums = {}
+        for parent in after:
+            with (self.folder / parent).open("rb") as file:
+                sums[parent] = hashlib.file_digest(file, "sha256").hexdigest()
+        kept, state = (self.folder / kind for kind in (f"origins/{name}.json", f"states/{name}"))
+        if not path.exists() and not state.exists():
+            write_atomically(kept, json.dumps(sums, indent=2) + "\n")
+            return
+        known = json.loads(kept.read_text()) if kept.is_file() else {}
+        for parent, found in sums.items():
+            if known.get(parent) != found:
+                why = f"from another {parent}" if parent in known else f"from an unknown {parent}"
+                raise SettingError(
+                    f"{path} began {why}; delete it and {state} to train it again, or give another "
+                    "folder by --out"
+                )
 
     def train(self, name: str, net: nn.Module, stages: Sequence[Stage], table: Table) -> None:
         """Train by the kernel, resumably, with a progress bar."""
@@ -82,6 +117,7 @@ def trained(
     seed: int,
     make: Callable[[], Translator],
     records: Callable[[], Records | Table],
+    after: Sequence[str] = (),
 ) -> Translator:
     """A translator, out of the folder or trained now and put there.
 
@@ -91,8 +127,9 @@ def trained(
         work: the folder; a training that was stopped goes on from there.
         tag: names it in the folder.
         seed: of weights and order.
-        make: the translator, untrained; or connected, with the weights it is to begin from.
+        make: the translator, untrained, or with the weights it begins from.
         records: the training data.
+        after: files of the weights that it begins from (``Work.check_origin``).
 
     Raises:
         SettingError: the one in the folder has other domains, or a bridge or a domain of other
@@ -100,17 +137,9 @@ def trained(
     """
     name, translator = f"{tag}-{seed}", make()
     place, state = (work.folder / kind / name for kind in ("translators", "states"))
-    done, fresh = (place / "config.json").is_file(), not state.exists()
-    if translator.connected:
-        kept, begins = work.folder / "begun" / f"{name}.json", json.dumps(weights_sum(translator))
-        if fresh and not done:
-            write_atomically(kept, begins)
-        elif not kept.is_file() or kept.read_text() != begins:
-            raise SettingError(
-                f"{place} began from other weights than it would now; delete it and {state}, or "
-                "give another folder by --out"
-            )
-    if not done:
+    work.check_origin(name, place, after)
+    if not (place / "config.json").is_file():
+        fresh = not state.exists()
         started = time.process_time()
         translator.fit(records(), precision=work.precision, seed=seed, checkpoint=state)
         if fresh:
@@ -123,7 +152,8 @@ def trained(
     if trained_with.keys() != wanted.keys():
         raise SettingError(
             f"{place} has the domains {', '.join(found.domains)}, and the recipe's are "
-            f"{', '.join(translator.domains)}; delete it, or give another folder by --out"
+            f"{', '.join(translator.domains)}; delete it and {state}, or give another folder by "
+            "--out"
         )
     for part, here in trained_with.items():
         settings = wanted[part].settings()
@@ -131,19 +161,10 @@ def trained(
             if value != settings[key]:
                 raise SettingError(
                     f"{place} was trained with other settings than the recipe's: {part} has {key} "
-                    f"{shortened(value)}, not {shortened(settings[key])}; delete it, or give "
-                    "another folder by --out"
+                    f"{shortened(value)}, not {shortened(settings[key])}; delete it and {state}, "
+                    "or give another folder by --out"
                 )
     return found
-
-
-def weights_sum(translator: Translator) -> str:
-    """SHA-256 of a connected translator's weights and their names."""
-    found = hashlib.sha256()
-    for name, value in sorted(translator.bridge.state_dict().items()):
-        found.update(name.encode())
-        found.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
 
 
 def remember(path: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:

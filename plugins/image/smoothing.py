@@ -1,4 +1,4 @@
-"""Smoothing: a style decides how flat areas are drawn; edges stay."""
+"""Smoothing: a style decides how flat areas are drawn; strong edges stay."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ...core.subnets import clipped
 
 REACHES = (8, 4, 2, 1) * 2  # pixels to the neighbours, from step to step
 EDGE = 0.1  # how far colours in [0, 1] are apart where an edge begins, at first
+LARGEST = 6.0  # that distance is told within e^-6 and e^6 times as much
 
 
 class Smoothing(nn.Module):
@@ -20,10 +21,11 @@ class Smoothing(nn.Module):
     counts as an edge, and how much flows, is told by the style. It begins as leaving everything
     as it is. Numbers stay within the range they come from, and their mean stays.
 
-    Source: Perona and Malik 1990 (anisotropic diffusion), eqs. 7 and 8, with the exponential
-    conductance and their greatest step, a quarter; over all channels together. Neighbours are far
-    apart at first and then near, as in Dammertz et al. 2010 in the reverse order, so that a few
-    steps reach across an area.
+    Source: Perona and Malik 1990 (anisotropic diffusion), their discrete scheme of four
+    neighbours with the exponential conductance and the greatest step, a quarter; over all channels
+    together. Neighbours are far apart at first and then near, twice, so that eight steps reach
+    across an area (Dammertz et al. 2010 go from near to far); steps as long as the picture's
+    shorter side are left out. A far step also joins what is alike on both sides of a thin line.
     """
 
     def __init__(self, condition: int) -> None:
@@ -34,7 +36,8 @@ class Smoothing(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         told = self.linear(style).float()[:, :, None, None]
-        edge, share = EDGE * told[:, :1].exp(), clipped(told[:, 1:])
+        edge = EDGE * told[:, :1].clamp(-LARGEST, LARGEST).exp()
+        share = clipped(told[:, 1:])
         for reach in REACHES:
             if reach < min(x.shape[2:]):
                 x = x + share * flow(x, edge, reach) / 4
@@ -46,8 +49,8 @@ def flow(x: Tensor, edge: Tensor, reach: int) -> Tensor:
 
     Args:
         x: the picture.
-        edge: ``[b 1 1 1]``, K of the paper times the square root of 2: the distance of colours at
-            which .61 of a difference flows.
+        edge: ``[b 1 1 1]``, K of the paper over the square root of 2: the difference of colours
+            from which most flows, .61 of it.
         reach: pixels to a neighbour; nothing flows over the borders.
     """
     came = torch.zeros_like(x)

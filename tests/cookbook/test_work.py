@@ -46,21 +46,29 @@ def test_a_translator_of_other_settings_is_not_taken_for_the_recipes(tmp_path: P
 def test_one_that_began_from_another_is_not_taken_for_the_recipes(tmp_path: Path) -> None:
     work = Work(tmp_path, "fp32")
     columns = {d: Memory(Signal(torch.rand(6, 1, 8, 8)), torch.full((6,), -1)) for d in "ab"}
-    pictures = Table(columns, ())
+    parent = tmp_path / "weights" / "parent.safetensors"
 
-    def begun(seed: int) -> Translator:
+    def made() -> Translator:
         bridge = UniversalAttention(tasks=[("a", "b")], styled=(), width=8, steps=1, batch=2)
-        made = Translator({"a": Image(size=8), "b": Image(size=8)}, bridge)
-        made.connect(seed=seed)
-        return made
+        return Translator({"a": Image(size=8), "b": Image(size=8)}, bridge)
 
-    for _ in range(2):
-        trained(work, "child", 0, lambda: begun(1), lambda: pictures)
-    with pytest.raises(SettingError, match="child-0 began from other weights than"):
-        trained(work, "child", 0, lambda: begun(2), lambda: pictures)
-    (tmp_path / "begun" / "child-0.json").unlink()
-    with pytest.raises(SettingError, match="began from other weights"):
-        trained(work, "child", 0, lambda: begun(1), lambda: pictures)
+    def child() -> None:
+        after = ["weights/parent.safetensors"]
+        trained(work, "child", 0, made, lambda: Table(columns, ()), after)
+        work.keep("net", torch.nn.Linear(2, 2), lambda net: None, after)
+
+    parent.parent.mkdir()
+    parent.write_bytes(b"first")
+    child()
+    child()
+    parent.write_bytes(b"second")
+    with pytest.raises(SettingError, match=r"child-0 began from another weights/parent"):
+        child()
+    with pytest.raises(SettingError, match=r"net.safetensors began from another weights/parent"):
+        work.keep("net", torch.nn.Linear(2, 2), lambda net: None, ["weights/parent.safetensors"])
+    (tmp_path / "origins" / "child-0.json").unlink()
+    with pytest.raises(SettingError, match="began from an unknown weights/parent"):
+        child()
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:

@@ -114,6 +114,23 @@ def test_what_is_copied_can_be_painted_over() -> None:
     assert float(generator.leave.bias.grad[-1]) < 0  # and it is learned from outside of it
 
 
+def test_a_style_has_the_picture_smoothed() -> None:
+    torch.manual_seed(0)
+    image = Image(32, 3, grid=8, residual=2)
+    code = image.prenet(48)(Signal(torch.rand(2, 3, 32, 32)))
+    generator = image.generator(48, condition=4)
+    style = torch.randn(2, 4)
+    with torch.no_grad():
+        plain = generator(code, Code.of(style)).values
+        generator.smoothing.linear.bias.copy_(torch.tensor([1.0, 1.0]))
+        for precise in (False, True):
+            with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+                made = generator(code, Code.of(style)).values
+            assert made.dtype is torch.float32
+    assert torch.equal(made, generator.smoothing(plain, style))
+    assert float((made - plain).abs().mean()) > 0.01
+
+
 def test_slopes_lead_back_from_outside() -> None:
     x = torch.tensor([-0.5, -0.5, 0.2, 1.5, 1.5], requires_grad=True)
     made = clipped(x)

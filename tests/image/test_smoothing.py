@@ -62,6 +62,29 @@ def test_range_and_mean_stay(size: tuple[int, int]) -> None:
     torch.testing.assert_close(made.mean((2, 3)), x.mean((2, 3)))
 
 
+def test_the_step_is_the_greatest_that_stays_within_range() -> None:
+    """A chequerboard without edges turns over in a step of a quarter, and never leaves [0, 1]."""
+    rows, columns = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
+    board = ((rows + columns) % 2).float().expand(1, 1, 8, 8)
+    step = board + flow(board, torch.full((1, 1, 1, 1), 1e3), 1) / 4
+    torch.testing.assert_close(step[..., 1:-1, 1:-1], 1 - board[..., 1:-1, 1:-1])
+    with torch.no_grad():
+        made = smoothing(10.0, 1.0)(board, torch.ones(1, 1))
+    assert float(made.min()) >= 0 and float(made.max()) <= 1
+
+
+@pytest.mark.parametrize("told", [-100.0, 100.0])
+def test_whatever_is_told_slopes_are_finite(told: float) -> None:
+    made = Smoothing(1)
+    with torch.no_grad():
+        made.linear.bias.copy_(torch.tensor([told, told]))
+    x = torch.rand(2, 3, 16, 16).round(decimals=1).requires_grad_()  # with flat places
+    out = made(x, torch.ones(2, 1))
+    out.square().sum().backward()
+    for values in (out, x.grad, made.linear.bias.grad, made.linear.weight.grad):
+        assert values is not None and bool(values.isfinite().all())
+
+
 def test_noise_goes_and_edges_stay() -> None:
     torch.manual_seed(0)
     clean = torch.full((1, 3, 32, 32), 0.2)

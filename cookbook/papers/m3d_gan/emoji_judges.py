@@ -73,8 +73,7 @@ class Judges:
 class StyleJudge(nn.Module):
     """A classifier of styles by texture: a frozen network's early maps, and a small perceptron.
 
-    It tells 0.96 of the held-back training concepts' pictures right (``--part choices``), where a
-    convolutional network of its own told 0.86 of test pictures: a thousand concepts are few.
+    A thousand concepts are few for a convolutional network of its own.
 
     Args:
         features: the frozen network, no part of the state.

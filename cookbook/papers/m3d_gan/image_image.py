@@ -141,6 +141,7 @@ def figures(
     ):
         made = redrawn(model, source, pictures[some], styles)
         found[name] = judge.diversity(made.unflatten(0, (inputs, DRAWS)))
+        found[f"{name}/n"] = float(inputs)
     return found
 
 
@@ -181,6 +182,7 @@ def others(net: Pix2Pix, source: str, test: Concepts, judge: Judges) -> dict[str
     generator = torch.Generator().manual_seed(7)
     wanted = torch.randint(len(WANTED), (len(real), DRAWS), generator=generator)
     found["real/diversity"] = judge.diversity(real[torch.arange(len(real))[:, None], wanted])
+    found["real/n"] = float(len(real))
     return found
 
 

@@ -3,8 +3,8 @@
 A U-Net of the authors' layout (4 x 4 convolutions of stride 2 down to 4 x 4, instance norm, skips)
 with an L1 loss of weight 100 and a critic of patches that sees source and target together. The
 wanted style comes as one-hot maps, to both. Where it departs: pixels are enlarged by shuffling
-(Shi et al. 2016), no dropout, and the optimiser's settings and the average of the weights are
-those of the model it is compared with, which help it at this length.
+(Shi et al. 2016), no dropout, and the optimiser's rates and the average of the weights are those
+of the model it is compared with: none were chosen for it.
 """
 
 from __future__ import annotations

@@ -75,6 +75,7 @@ def used_to_her(work: Work, seed: int) -> Translator:
         seed,
         begun,
         lambda: text_speech.records(taught(work, KEPT), VOICES),
+        after=[f"translators/text_speech-{seed}/model.safetensors"],
     )
 
 

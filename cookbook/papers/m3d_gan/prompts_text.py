@@ -66,7 +66,8 @@ def used_to_her(work: Work, seed: int) -> Speller:
         stage = Stage("spelling", steps, [phase], [draw])
         work.train(f"speller-prompts-{seed}", net, [stage], table(work, modalities(), seed))
 
-    return work.keep(f"speller-prompts-{seed}", net, train)
+    after = [f"weights/speller-{seed}.safetensors"]
+    return work.keep(f"speller-prompts-{seed}", net, train, after)
 
 
 def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
@@ -84,7 +85,11 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
     def values() -> dict[str, float]:
         tag = "prompts_text"
-        ours = trained(work, tag, seed, begun, lambda: table(work, modalities(), seed))
+        after = [
+            f"translators/speech_text-{seed}/model.safetensors",
+            f"weights/speller-prompts-{seed}.safetensors",
+        ]
+        ours = trained(work, tag, seed, begun, lambda: table(work, modalities(), seed), after)
         person = prompts(which, RATE, SPECTRUM["seconds"])
         found = {"n": float(len(person)), "seed": float(seed)}
         found |= errors(ours.translate(person.waves, *ENDS), person)

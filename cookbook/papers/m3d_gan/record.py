@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transmodal.cookbook.papers.m3d_gan.emoji import WANTED
 from transmodal.cookbook.work import remembered
 from transmodal.core.evaluation.results import record as record_result
 
@@ -37,7 +38,8 @@ def same(*names: str) -> dict[str, str]:
 
 
 PICTURES = ("realism", "identity", "diversity_z", "diversity_ref")
-GUESSED = {"realism": 0.2, "identity": 1 / 200}
+STYLED = tuple(f"{what}/{style}" for what in PICTURES[:2] for style in WANTED)
+GUESSED = {name: 0.2 if "realism" in name else 1 / 200 for name in (*PICTURES[:2], *STYLED)}
 NAMED = {"top1": 1 / 200, "rank": 0.5}
 ROWS = (
     Row("text_text", "text_text-test", "text->text",
@@ -64,9 +66,9 @@ ROWS = (
                                for what in ("wer", "style"))), {"style": 0.2}),
     *(
         Row(verb, f"image_image-{source}", task, {
-            **same(*PICTURES, "judge/styles"),
-            **same("pix2pix/realism", "pix2pix/identity", "copy/realism", "copy/identity"),
-            "real/diversity": "real/diversity",
+            **same(*PICTURES, *STYLED, "judge/styles", "real/diversity", "parameters"),
+            **same("pix2pix/realism", "pix2pix/identity", "pix2pix/parameters"),
+            **same("copy/realism", "copy/identity"),
         }, GUESSED)
         for verb, source, task in (
             ("image_image", "emoji", "image->image"), ("drawings", "edges", "edges->image"),
@@ -82,7 +84,7 @@ ROWS = (
 def record(folder: Path, results: Path, seeds: Sequence[int]) -> list[str]:
     """Write the figures whose values are there, and tell their names.
 
-    ``seconds`` are a training's processor seconds.
+    ``seconds`` are a training's processor seconds, without those of what it began from.
     """
     written = []
     for row in ROWS:
@@ -96,8 +98,9 @@ def record(folder: Path, results: Path, seeds: Sequence[int]) -> list[str]:
             for key, name in row.figures.items()
         }
         counts = {
-            name: first.get(f"{key.rpartition('/')[0]}/n", first.get("n"))
+            name: first.get(f"{key}/n", first.get(f"{key.rpartition('/')[0]}/n", first.get("n")))
             for key, name in row.figures.items()
+            if not key.endswith("parameters")
         }
         found["seconds"] = {seed: given["seconds"] for seed, given in trained.items()}
         for name, measured in found.items():

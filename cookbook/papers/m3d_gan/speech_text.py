@@ -108,7 +108,12 @@ def recogniser(work: Work, seed: int) -> Translator:
         return ours
 
     return trained(
-        work, "speech_text", seed, begun, lambda: records(corpus(work, "train", SENTENCES))
+        work,
+        "speech_text",
+        seed,
+        begun,
+        lambda: records(corpus(work, "train", SENTENCES)),
+        after=[f"weights/speller-{seed}.safetensors"],
     )
 
 

@@ -20,7 +20,7 @@ LOST = 0.52
 ALIKE = 0.6
 # Pairs made of two unrelated z get about .09 from a good synchronizer (of ten classes, a tenth
 # of them share one, and get K/(K+1)). Below .25, pairs of ONE z look hardly more related than
-# that (RECIPES A.5, A.6).
+# that.
 UNRELATED = 0.25
 # A synchronizer right on .55 of the pairs has learned next to nothing from them.
 CLUELESS = 0.55
@@ -103,8 +103,7 @@ def advise(notes: Mapping[str, float]) -> list[str]:
             - ``generator/made``: mean probability of synchrony it gives to pairs made of
               one z.
 
-    Source: what is watched and advised, RECIPES A.4 to A.6; the limits stand beside the
-    constants of this module.
+    The limits stand beside the constants of this module.
     """
     return [words for words, holds in _read(notes).values() if holds]
 

@@ -63,7 +63,7 @@ class CommonSpace(Bridge):
     labels there is no semantic head and prenets learn as autoencoders.
 
     ``published`` holds the paper's networks; it names no rates, lengths or weights, so these
-    are of RECIPES D.1. The defaults differ: see each setting.
+    are ours. The defaults differ: see each setting.
 
     Args:
         hidden: width of the layers that are a domain's own.

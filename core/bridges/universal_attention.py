@@ -51,7 +51,7 @@ class UniversalAttention(Bridge):
     picture. Symbols: M_in ``prenets``, M_out ``generators``; Enc_r and UTL are in ``styles``.
 
     ``published`` holds the paper's sizes and rates. It names no weights: those of its pictures
-    are BicycleGAN's (RECIPES B.2: 10 on the mean absolute error, which a
+    are BicycleGAN's (10 on the mean absolute error, which a
     ``likelihood="laplace"`` of scale 0.1 comes to; 1 on least squares, of which ours are
     halved; .5 and .01), those of its sequences our own. The defaults differ: a narrower r
     (BicycleGAN's is 8; wide ones carry content), a lighter KL, a larger rate that falls, an
@@ -76,8 +76,8 @@ class UniversalAttention(Bridge):
         kl: weight, of the sum over the numbers of r. BicycleGAN's .01 emptied r in our trainings
             before the generator had begun to listen to it: where a style moves few numbers,
             as a voice does, 1e-4 and less.
-        adversarial: weight of both games; one number, or a weight by target domain (RECIPES B.7
-            advises 0.1 or less for texts). 0 for no critics.
+        adversarial: weight of both games; one number, or a weight by target domain (texts bear
+            0.1 or less). 0 for no critics.
         matching: weight of feature matching in the encoded branch, see ``Branches.matching``; with
             it a game may weigh what else tears pictures up. 0 for none, as published.
         latent_regression: weight of the error of r. With this and ``distance`` at 0 no style is

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..config import check_choice, check_number
 from ..errors import DataError
 
-THRESHOLD = 0.5  # RECIPES E.4; the paper names none
+THRESHOLD = 0.5  # the paper names none
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def pixel_agreement(
             other shapes, or pixels that are not finite.
         SettingError: threshold, batch or foreground is out of range.
 
-    Source: Liu & Tuzel 2016, "Coupled generative adversarial networks", sec. 4 (Fig. 3); the
-    definition and what stands beside it: RECIPES E.4.
+    Source: Liu & Tuzel 2016, "Coupled generative adversarial networks", sec. 4 (Fig. 3),
+    which defines no ratio: this one is ours.
     """
     check_choice("pixel_agreement", "foreground", foreground, ("bright", "dark"))
     check_number("pixel_agreement", "threshold", threshold, 0, 1)

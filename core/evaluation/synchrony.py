@@ -149,7 +149,8 @@ def evaluate_synchrony(
             of a domain without a judge, samples that are not finite.
         UnsupportedError: the bridge has no prior.
 
-    Source: Chen, Chen & Hu 2018, "SyncGAN", sec. 3.4; what stands beside the rate: RECIPES A.4.
+    Source: Chen, Chen & Hu 2018, "SyncGAN", sec. 3.4, of the rate; the rest
+    is ours.
     """
     real = real or {}
     _check(judges, classes, real)

@@ -60,7 +60,7 @@ class GradientDescent(Search):
     high ends in an error.
 
     Source: SyncGAN Eq. 3, after Lipton & Tripathi; rate, steps and the single start from the
-    authors' code (RECIPES A.3).
+    authors' code.
 
     Args:
         rate: > 0.
@@ -88,7 +88,7 @@ class LBFGS(Search):
     A batch would share one curvature and one step length: an answer would depend on its company.
 
     Source: CoGAN sec. 5 names L-BFGS with a Euclidean loss and nothing else; the settings
-    are those of RECIPES E.6.
+    are ours.
 
     Args:
         steps: outer steps; the walk ends sooner where it no longer moves.
@@ -145,7 +145,7 @@ class AdamSearch(Search):
     Adam treats every number by itself, so over a sum of losses each row walks as it would
     alone. The default: a few restarts, and a tenth of the published steps.
 
-    Source: the objective of SyncGAN Eq. 3 and the prior of RECIPES A.3; the other settings
+    Source: the objective of SyncGAN Eq. 3 and the prior of the authors' code; the other settings
     are the best we found on a decoder of 28 x 28 digits (``cookbook/benchmarks/inversion.py``).
 
     Args:

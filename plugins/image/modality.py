@@ -255,7 +255,7 @@ class Image(Modality):
 
         Of the Laplace likelihood, ``sum |made - real| / std``.
 
-        Source: RECIPES C.5 (x_sigma 0.1), from the code of Tian & Engel 2019; M3D-GAN, Eq. 2.
+        Source: the code of Tian & Engel 2019 (x_sigma 0.1); M3D-GAN, Eq. 2.
         """
         error = made.values.float() - real.values.float()
         if self.likelihood == "laplace":

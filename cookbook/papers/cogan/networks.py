@@ -1,6 +1,6 @@
 """CoGAN's own nets for digits: a modality whose ends have the authors' geometry.
 
-Source: the authors' published code (RECIPES E.1), which the paper's tables agree with.
+Source: the authors' published code, which the paper's tables agree with.
 """
 
 from __future__ import annotations

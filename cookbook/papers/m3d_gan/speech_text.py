@@ -61,7 +61,7 @@ def modalities() -> dict[str, Modality]:
 
 
 def translator(quick: bool, steps: int = STEPS) -> Translator:
-    """Universal attention from speech to letters, without styles and critics (RECIPES B.7)."""
+    """Universal attention from speech to letters, without styles and critics."""
     settings: dict[str, Any] = {"width": WIDTH, "steps": steps, "batch": BATCH}
     bridge = Registry.load().bridge("universal-attention")(
         tasks=[ENDS],

@@ -38,7 +38,7 @@ def modalities(pairs: Pairs, quick: bool) -> dict[str, Modality]:
 
 
 def translator(pairs: Pairs, quick: bool) -> Translator:
-    """Without styles and critics: a reference would tell the answer (RECIPES B.7)."""
+    """Without styles and critics: a reference would tell the answer."""
     bridge = Registry.load().bridge("universal-attention")
     settings = {"width": 256, "steps": STEPS, "batch": BATCH, **(QUICK if quick else {})}
     return Translator(

@@ -1,6 +1,6 @@
 """SyncGAN's own nets for digits and garments: a modality with the authors' geometry.
 
-Source: the authors' published code (RECIPES A.1); the paper gives no layer sizes.
+Source: the authors' published code; the paper gives no layer sizes.
 """
 
 from __future__ import annotations

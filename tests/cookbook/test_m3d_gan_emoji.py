@@ -84,6 +84,8 @@ def test_both_sides_of_a_pair_move_alike() -> None:
     source, target = (batch.signals[name].values for name in ("source", "target"))
     assert torch.equal(source, target)
     assert len({x.numpy().tobytes() for x in source}) > 6  # moved, not only copied
+    again = table.columns["source"].take(torch.arange(5))
+    assert torch.equal(again.values, table.columns["source"].take(torch.arange(5)).values)
 
 
 def test_moves_by_hand() -> None:
@@ -282,6 +284,7 @@ def test_every_verb_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     concepts = toy()
     monkeypatch.setattr(image_image, "load", lambda validate: (concepts, concepts))
     monkeypatch.setattr(image_image, "QUICK", 2)
+    monkeypatch.setattr(image_image, "SHORT", 2)
     monkeypatch.setattr(image_image, "LISTENING", (2, 2))
     small = {**image_image.SETTINGS, "width": 8, "latent": 2, "style_width": 8, "batch": 4}
     monkeypatch.setattr(image_image, "SETTINGS", small)

@@ -237,7 +237,7 @@ def ablations(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     train, test = held(work, part)
     table = records(train, "emoji")
     judge = cache(lambda: judges(work, train, test, tagged("", part)))
-    lengths = QUICK if work.quick else SHORT, LISTENING[work.quick]
+    lengths = work.steps(SHORT), LISTENING[work.quick]
     found: dict[str, float] = {}
     for name, changes in ABLATIONS.items():
         tag = tagged(f"ablation-{name}", part)

@@ -94,8 +94,8 @@ class Work:
             if known.get(parent) != found:
                 why = f"from another {parent}" if parent in known else f"from an unknown {parent}"
                 raise SettingError(
-                    f"{path} began {why}; delete it and {state} to train it again, or give another "
-                    "folder by --out"
+                    f"{path} began {why}; delete it, {state} and what was measured of it in "
+                    "values/ to train it again, or give another folder by --out"
                 )
 
     def train(self, name: str, net: nn.Module, stages: Sequence[Stage], table: Table) -> None:
@@ -152,8 +152,8 @@ def trained(
     if trained_with.keys() != wanted.keys():
         raise SettingError(
             f"{place} has the domains {', '.join(found.domains)}, and the recipe's are "
-            f"{', '.join(translator.domains)}; delete it and {state}, or give another folder by "
-            "--out"
+            f"{', '.join(translator.domains)}; delete it, {state} and what was measured of it in "
+            "values/, or give another folder by --out"
         )
     for part, here in trained_with.items():
         settings = wanted[part].settings()
@@ -161,8 +161,8 @@ def trained(
             if value != settings[key]:
                 raise SettingError(
                     f"{place} was trained with other settings than the recipe's: {part} has {key} "
-                    f"{shortened(value)}, not {shortened(settings[key])}; delete it and {state}, "
-                    "or give another folder by --out"
+                    f"{shortened(value)}, not {shortened(settings[key])}; delete it, {state} "
+                    "and what was measured of it in values/, or give another folder by --out"
                 )
     return found
 

@@ -161,6 +161,6 @@ def faster_precision(modalities: Mapping[str, Modality], batch: int = 64) -> str
         return time.perf_counter() - begun
 
     seconds(None), seconds(torch.bfloat16)  # the first ones warm up
-    pairs = [(seconds(None), seconds(torch.bfloat16)) for _ in range(10)]  # beside others' work too
+    pairs = [(seconds(None), seconds(torch.bfloat16)) for _ in range(10)]
     full, half = (min(times) for times in zip(*pairs, strict=True))
     return "bf16" if half < 0.85 * full else "fp32"

@@ -126,6 +126,7 @@ def test_a_person_s_voice_is_a_style_more(work: Work, monkeypatch: pytest.Monkey
     rows = ("", "before/", "real/", "copy/")
     quick = prompts_speech.measure(work, 0)
     assert set(quick) == {"n", "seed", *(f"{row}style" for row in rows)}
+    assert (work.folder / "origins" / "prompts_speech-0.json").is_file()
     before, after = dict(speaker.bridge.named_parameters()), prompts_speech.used_to_her(work, 0)
     assert after.bridge.classes == len(prompts_speech.VOICES)
     now = dict(after.bridge.named_parameters())

@@ -66,6 +66,10 @@ def test_one_that_began_from_another_is_not_taken_for_the_recipes(tmp_path: Path
         child()
     with pytest.raises(SettingError, match=r"net.safetensors began from another weights/parent"):
         work.keep("net", torch.nn.Linear(2, 2), lambda net: None, ["weights/parent.safetensors"])
+    (tmp_path / "states" / "half").mkdir()
+    (tmp_path / "origins" / "half.json").write_text("{}")
+    with pytest.raises(SettingError, match="half began from an unknown weights/parent"):  # stopped
+        work.check_origin("half", tmp_path / "half", ["weights/parent.safetensors"])
     (tmp_path / "origins" / "child-0.json").unlink()
     with pytest.raises(SettingError, match="began from an unknown weights/parent"):
         child()

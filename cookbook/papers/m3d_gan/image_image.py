@@ -80,7 +80,8 @@ def baseline(work: Work, tag: str, train: Concepts, source: str, steps: int, see
         stage = net.stage(source, TARGET, steps, batch, adam, critic_rate)
         work.train(f"{tag}-{seed}", net, [stage], records(train, source))
 
-    return work.keep(f"{tag}-{seed}", net, learn)
+    # named by its length too, so that another's is not taken for it
+    return work.keep(f"{tag}-{steps}-{seed}", net, learn)
 
 
 def sources(concepts: Concepts, source: str) -> Signal:

@@ -40,6 +40,8 @@ def same(*names: str) -> dict[str, str]:
 PICTURES = ("realism", "identity", "diversity_z", "diversity_ref")
 STYLED = tuple(f"{what}/{style}" for what in PICTURES[:2] for style in WANTED)
 GUESSED = {name: 0.2 if "realism" in name else 1 / 200 for name in (*PICTURES[:2], *STYLED)}
+GUESSED |= {f"{who}/{name}": GUESSED[name] for who in ("pix2pix", "copy") for name in PICTURES[:2]}
+GUESSED["judge/styles"] = 0.2
 NAMED = {"top1": 1 / 200, "rank": 0.5}
 ROWS = (
     Row("text_text", "text_text-test", "text->text",

@@ -58,7 +58,7 @@ class Work:
         """
         from safetensors.torch import load_file, save
 
-        path = self.folder / "weights" / f"{name}.safetensors"
+        path = self.folder / weights_file(name)
         self.check_origin(name, path, after)
         if path.is_file():
             net.load_state_dict(load_file(path))
@@ -67,6 +67,38 @@ class Work:
             net.cpu()
             write_atomically(path, save({k: v.contiguous() for k, v in net.state_dict().items()}))
         return net.eval().requires_grad_(False)
+
+    def remember(
+        self,
+        name: str,
+        measure: Callable[[], dict[str, float]],
+        of: Sequence[str] = (),
+        kind: str = "values",
+    ) -> dict[str, float]:
+        """Measured values, out of the folder or measured now and put there.
+
+        Args:
+            name: of the values.
+            measure: measures them.
+            of: files of what is measured, in the folder.
+            kind: the folder's part they are kept in.
+
+        Raises:
+            SettingError: what is there was measured of other files.
+        """
+        path = self.folder / kind / f"{name}.json"
+        changed = self._changed(f"{kind}-{name}", of, fresh=not path.exists())
+        if changed:
+            raise SettingError(
+                f"{path} was measured of {changed}; delete it to measure again, or give another "
+                "folder by --out"
+            )
+        if path.is_file():
+            found: dict[str, float] = json.loads(path.read_text())
+            return found
+        values = measure()
+        write_atomically(path, json.dumps(values, indent=2) + "\n")
+        return values
 
     def check_origin(self, name: str, path: Path, after: Sequence[str]) -> None:
         """Put down what a training begins from, or compare it with what is there now.
@@ -79,24 +111,31 @@ class Work:
         Raises:
             SettingError: they have changed since, or were never put down.
         """
+        state = self.folder / "states" / name
+        changed = self._changed(name, after, fresh=not path.exists() and not state.exists())
+        if changed:
+            raise SettingError(
+                f"{path} began from {changed}; delete it, {state} and what was measured of it in "
+                "values/ to train it again, or give another folder by --out"
+            )
+
+    def _changed(self, name: str, after: Sequence[str], fresh: bool) -> str:
+        """The first of these files that is not as it was, in words; "" where none is.
+
+        Their sums are put down for what is fresh.
+        """
         if not after:
-            return
-        sums = {}
-        for parent in after:
-            with (self.folder / parent).open("rb") as file:
-                sums[parent] = hashlib.file_digest(file, "sha256").hexdigest()
-        kept, state = (self.folder / kind for kind in (f"origins/{name}.json", f"states/{name}"))
-        if not path.exists() and not state.exists():
+            return ""
+        sums = {parent: file_sum(self.folder / parent) for parent in after}
+        kept = self.folder / "origins" / f"{name}.json"
+        if fresh:
             write_atomically(kept, json.dumps(sums, indent=2) + "\n")
-            return
+            return ""
         known = json.loads(kept.read_text()) if kept.is_file() else {}
         for parent, found in sums.items():
             if known.get(parent) != found:
-                why = f"from another {parent}" if parent in known else f"from an unknown {parent}"
-                raise SettingError(
-                    f"{path} began {why}; delete it, {state} and what was measured of it in "
-                    "values/ to train it again, or give another folder by --out"
-                )
+                return f"{'another' if parent in known else 'an unknown'} {parent}"
+        return ""
 
     def train(self, name: str, net: nn.Module, stages: Sequence[Stage], table: Table) -> None:
         """Train by the kernel, resumably, with a progress bar."""
@@ -109,6 +148,22 @@ class Work:
         for event in show(Kernel(net, stages, table, settings).run()):
             if isinstance(event, Interrupted):
                 raise TrainingError(f"{event.signal} stopped {name}; run again to go on from there")
+
+
+def file_sum(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_file(name: str) -> str:
+    """The file of what ``Work.keep`` keeps under a name, in the folder."""
+    return f"weights/{name}.safetensors"
+
+
+def translator_file(tag: str, seed: int) -> str:
+    """The file of a translator's weights, as ``trained`` keeps it, in the folder."""
+    return f"translators/{tag}-{seed}/model.safetensors"
 
 
 def trained(
@@ -165,16 +220,6 @@ def trained(
                     "and what was measured of it in values/, or give another folder by --out"
                 )
     return found
-
-
-def remember(path: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """Measured values, out of a file or measured now and put there."""
-    if path.is_file():
-        found: dict[str, float] = json.loads(path.read_text())
-        return found
-    values = measure()
-    write_atomically(path, json.dumps(values, indent=2) + "\n")
-    return values
 
 
 def remembered(folder: Path, stem: str, seeds: Sequence[int]) -> dict[int, dict[str, float]]:

@@ -135,7 +135,9 @@ def test_a_person_s_voice_is_a_style_more(work: Work, monkeypatch: pytest.Monkey
     monkeypatch.setattr(prompts_speech, "Whisper", Deaf)
     monkeypatch.setattr(prompts_speech, "used_to_her", lambda work, seed: speaker)
     monkeypatch.setattr(Work, "steps", lambda self, steps: 2)
-    found = prompts_speech.measure(Work(work.folder / "full"), 0)
+    full = Work(work.folder / "full")
+    speaker.save(full.folder / "translators" / "prompts_speech-0")
+    found = prompts_speech.measure(full, 0)
     assert set(found) == {*quick, *(f"{row}wer" for row in rows)}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from transmodal.cookbook.work import Work, remember, remembered, trained
+from transmodal.cookbook.work import Work, remembered, trained
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.errors import SettingError
 from transmodal.core.signal import Signal
@@ -76,6 +76,25 @@ def test_one_that_began_from_another_is_not_taken_for_the_recipes(tmp_path: Path
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
-    path = tmp_path / "values" / "row-3.json"
-    assert remember(path, lambda: {"x": 1.0}) == remember(path, dict) == {"x": 1.0}
-    assert remembered(path.parent, "row", [2, 3]) == {3: {"x": 1.0}}
+    work = Work(tmp_path)
+    for measure in (lambda: {"x": 1.0}, dict):
+        assert work.remember("row-3", measure) == {"x": 1.0}
+    assert remembered(tmp_path / "values", "row", [2, 3]) == {3: {"x": 1.0}}
+
+
+def test_what_was_measured_of_another_model_is_refused(tmp_path: Path) -> None:
+    work, model = Work(tmp_path), tmp_path / "model"
+
+    def measured(x: float) -> dict[str, float]:
+        return work.remember("row-0", lambda: {"x": x}, of=["model"])
+
+    model.write_bytes(b"first")
+    assert measured(1.0) == measured(2.0) == {"x": 1.0}
+    model.write_bytes(b"second")
+    with pytest.raises(SettingError, match=r"row-0.json was measured of another model; delete it"):
+        measured(2.0)
+    (tmp_path / "values" / "row-0.json").unlink()
+    assert measured(2.0) == {"x": 2.0}
+    (tmp_path / "origins" / "values-row-0.json").unlink()
+    with pytest.raises(SettingError, match="measured of an unknown model"):
+        measured(2.0)

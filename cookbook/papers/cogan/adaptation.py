@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, load, root
-from transmodal.cookbook.work import Work, remember
+from transmodal.cookbook.work import Work
 from transmodal.core.atomic import write_atomically
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.errors import DataError
@@ -181,4 +181,4 @@ def adapted(work: Work, source: str, target: str, row: str, seed: int) -> dict[s
             values[domain], values[f"n/{domain}"] = accuracy(translator, domain, test), len(test)
         return values
 
-    return remember(work.folder / "values" / f"{source}-{target}-{row}-{seed}.json", measure)
+    return work.remember(f"{source}-{target}-{row}-{seed}", measure)

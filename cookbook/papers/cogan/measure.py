@@ -9,7 +9,7 @@ import torch
 from transmodal.cookbook.papers.cogan.pairs import DIGITS, Task, couple
 from transmodal.cookbook.papers.latent_transfer.models import judge
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, cut, load
-from transmodal.cookbook.work import Work, remember
+from transmodal.cookbook.work import Work
 from transmodal.core.evaluation.agreement import pixel_agreement
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.sampling import joint_samples
@@ -73,7 +73,7 @@ def coupled(
         times: dict[str, float] = json.loads(path.read_text())
         return values | times
 
-    return remember(work.folder / "values" / f"{task.name}{tag}-{seed}.json", measure)
+    return work.remember(f"{task.name}{tag}-{seed}", measure)
 
 
 def tied(work: Work, task: Task, which: str, count: int, seed: int) -> dict[str, float]:
@@ -116,4 +116,4 @@ def transformed(work: Work, task: Task, seed: int) -> dict[str, float]:
             "back": reader.accuracy(back, data.test.labels[n : 2 * n]),
         }
 
-    return remember(work.folder / "values" / f"transform-{task.name}-{seed}.json", measure)
+    return work.remember(f"transform-{task.name}-{seed}", measure)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from transmodal.cookbook.papers.latent_transfer.sets import cut, load
-from transmodal.cookbook.work import Work, remember
+from transmodal.cookbook.work import Work
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.seeds import derived_seed
 from transmodal.core.signal import Signal
@@ -132,5 +132,5 @@ def couple(
             "steps": settings["steps"],
         }
 
-    remember(work.folder / "times" / f"{name}.json", train)
+    work.remember(name, train, kind="times")
     return translator

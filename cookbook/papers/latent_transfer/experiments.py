@@ -11,7 +11,7 @@ import torch
 
 from transmodal.cookbook.papers.latent_transfer.models import base, judge, reader
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, Set, cut, load
-from transmodal.cookbook.work import Work, remember
+from transmodal.cookbook.work import Work
 from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.transfer import Evaluation, evaluate_transfer
@@ -127,7 +127,7 @@ def transfer(work: Work, source: str, target: str, seed: int, validate: bool) ->
         translator.save(work.folder / "translators" / f"{source}-{target}-{seed}")
         return values
 
-    return remember(work.folder / "values" / f"{source}-{target}-{seed}.json", measure)
+    return work.remember(f"{source}-{target}-{seed}", measure)
 
 
 def heard(translator: Translator, domains: tuple[Domain, Domain]) -> float:
@@ -201,7 +201,7 @@ def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, 
             values[f"{found.source}->{found.target}"] = found.accuracy
         return values
 
-    return remember(work.folder / "values" / f"labels-{count}-{seed}.json", measure)
+    return work.remember(f"labels-{count}-{seed}", measure)
 
 
 def ablation(work: Work, seed: int, validate: bool) -> dict[str, float]:
@@ -228,7 +228,7 @@ def ablation(work: Work, seed: int, validate: bool) -> dict[str, float]:
                 values[name if weight == 1.0 else f"{name}@{weight}"] = found.accuracy
         return values
 
-    return remember(work.folder / "values" / f"ablation-{seed}.json", measure)
+    return work.remember(f"ablation-{seed}", measure)
 
 
 def precisions(work: Work, seed: int, validate: bool) -> dict[str, float]:
@@ -246,7 +246,7 @@ def precisions(work: Work, seed: int, validate: bool) -> dict[str, float]:
         values["speedup"] = speedup(work, domains, (models[0], models[1]), labels)
         return values
 
-    return remember(work.folder / "values" / f"precision-{seed}.json", measure)
+    return work.remember(f"precision-{seed}", measure)
 
 
 def speedup(

@@ -8,7 +8,7 @@ same from drawings of edges.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from transmodal.cookbook.papers.cm_gans.sets import STYLES
 from transmodal.cookbook.papers.m3d_gan.emoji import SIZE, WANTED, Concepts, edges, load, pairs
 from transmodal.cookbook.papers.m3d_gan.emoji_judges import Judges, judges, known
 from transmodal.cookbook.papers.m3d_gan.pix2pix import Pix2Pix
-from transmodal.cookbook.work import Work, remember, trained
+from transmodal.cookbook.work import Work, trained, translator_file, weights_file
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.code import Code
 from transmodal.core.seeds import derived_seed, seeded
@@ -208,15 +208,14 @@ def compared(work: Work, seed: int, part: str, source: str) -> dict[str, float]:
     tag = tagged(f"image_image-{source}", part)
     steps = QUICK if work.quick else STEPS[source]
 
-    def values() -> dict[str, float]:
-        train, test = held(work, part)
-        table = records(train, source)
+    train, test = held(work, part)
+    table, listening = records(train, source), LISTENING[work.quick]
+    model = trained(
+        work, tag, seed, lambda: translator(source, steps, listening, {}), lambda: table
+    )
+    net = baseline(work, f"pix2pix-{tag}", train, source, steps, seed)
 
-        listening = LISTENING[work.quick]
-        model = trained(
-            work, tag, seed, lambda: translator(source, steps, listening, {}), lambda: table
-        )
-        net = baseline(work, f"pix2pix-{tag}", train, source, steps, seed)
+    def values() -> dict[str, float]:
         judge = judges(work, train, test, tagged("", part))
         found = {"n": float(len(test)), **figures(model, source, train, test, judge)}
         found |= heeded(model, source, train, test)
@@ -226,7 +225,8 @@ def compared(work: Work, seed: int, part: str, source: str) -> dict[str, float]:
         found["pix2pix/parameters"] = float(sum(p.numel() for p in net.net.parameters()))
         return found
 
-    return remember(work.folder / "values" / f"{tag}-{seed}.json", values)
+    of = [translator_file(tag, seed), weights_file(f"pix2pix-{tag}-{steps}-{seed}")]
+    return work.remember(f"{tag}-{seed}", values, of)
 
 
 def ablations(work: Work, seed: int, part: str = "test") -> dict[str, float]:
@@ -243,13 +243,13 @@ def ablations(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     for name, changes in ABLATIONS.items():
         tag = tagged(f"ablation-{name}", part)
 
-        def values(tag: str = tag, changes: Mapping[str, Any] = changes) -> dict[str, float]:
-            model = trained(
-                work, tag, seed, lambda: translator("emoji", *lengths, changes), lambda: table
-            )
+        make = partial(translator, "emoji", *lengths, changes)
+        model = trained(work, tag, seed, make, lambda: table)
+
+        def values(model: Translator = model) -> dict[str, float]:
             return {"n": float(len(test)), **figures(model, "emoji", train, test, judge())}
 
-        row = remember(work.folder / "values" / f"{tag}-{seed}.json", values)
+        row = work.remember(f"{tag}-{seed}", values, [translator_file(tag, seed)])
         found |= {f"{name}/{key}": row[key] for key in MEASURES}
     return found
 

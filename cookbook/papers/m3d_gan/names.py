@@ -20,7 +20,7 @@ from torch import Tensor
 from transmodal.cookbook.papers.cm_gans.sets import STYLES
 from transmodal.cookbook.papers.m3d_gan.emoji import FARTHEST, SIZE, Concepts, Drawn, load
 from transmodal.cookbook.papers.m3d_gan.emoji_judges import Judges, judges
-from transmodal.cookbook.work import Work, remember, trained
+from transmodal.cookbook.work import Work, trained, translator_file
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.code import Code
 from transmodal.core.modality import Modality
@@ -157,15 +157,16 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     ``rank`` is the mean share of the other concepts that come before the right one: chance is .5.
     """
     train, test = load(validate=part == "choices")
+    tag = "names" if part == "test" else "names-choices"
+    model = ours(work, tag, seed, train)
 
     def values() -> dict[str, float]:
-        model = ours(work, "names" if part == "test" else "names-choices", seed, train)
         judged = judges(work, train, test, "-choices" if part == "choices" else "")
         found = {"n": float(len(test)), "chance": 1 / len(test)}
         found |= heeded(model, train, test)
         return found | drawn(model, judged, train, test) | named(model, train, test)
 
-    return remember(work.folder / "values" / f"names-{part}-{seed}.json", values)
+    return work.remember(f"names-{part}-{seed}", values, [translator_file(tag, seed)])
 
 
 @torch.no_grad()

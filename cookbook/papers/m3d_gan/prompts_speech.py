@@ -24,7 +24,7 @@ from transmodal.cookbook.papers.m3d_gan.text_speech import (
 )
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, joined, prompts
 from transmodal.cookbook.papers.m3d_gan.whisper import Whisper, word_errors
-from transmodal.cookbook.work import Work, remember, trained
+from transmodal.cookbook.work import Work, trained, translator_file
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.translator import Translator
 
@@ -75,7 +75,7 @@ def used_to_her(work: Work, seed: int) -> Translator:
         seed,
         begun,
         lambda: text_speech.records(taught(work, KEPT), VOICES),
-        after=[f"translators/text_speech-{seed}/model.safetensors"],
+        after=[translator_file("text_speech", seed)],
     )
 
 
@@ -94,8 +94,9 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     real = hers({"test": "test", "choices": "validation"}[part])
     references = [*real.waves[1:], real.waves[0]]
 
+    ours, before = used_to_her(work, seed), text_speech.speaker(work, seed)
+
     def values() -> dict[str, float]:
-        ours = used_to_her(work, seed)
         judge = voice_judge(
             work, "judge-voices-and-hers", len(VOICES), lambda: taught(work, JUDGED)
         )
@@ -111,7 +112,6 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
         found = {"n": float(len(real)), "seed": float(seed)}
         found |= figures(list(say(ours, real.texts, references).waves))
-        before = text_speech.speaker(work, seed)
         rows = {
             "before": list(say(before, real.texts, references).waves),
             "real": list(real.waves),
@@ -121,4 +121,5 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
             found |= {f"{name}/{key}": value for key, value in figures(waves).items()}
         return found
 
-    return remember(work.folder / "values" / f"prompts_speech-{part}-{seed}.json", values)
+    of = [translator_file("prompts_speech", seed)]
+    return work.remember(f"prompts_speech-{part}-{seed}", values, of)

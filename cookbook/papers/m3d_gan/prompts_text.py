@@ -13,7 +13,7 @@ from transmodal.cookbook.papers.m3d_gan import speech_text
 from transmodal.cookbook.papers.m3d_gan.speech_text import ENDS, Speller, errors, modalities, spelt
 from transmodal.cookbook.papers.m3d_gan.text_speech import RATE, SPECTRUM, TESTED, corpus
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, prompts
-from transmodal.cookbook.work import Work, remember, trained
+from transmodal.cookbook.work import Work, trained, translator_file, weights_file
 from transmodal.core.modality import Modality
 from transmodal.core.seeds import derived_seed
 from transmodal.core.signal import Signal
@@ -66,7 +66,7 @@ def used_to_her(work: Work, seed: int) -> Speller:
         stage = Stage("spelling", steps, [phase], [draw])
         work.train(f"speller-prompts-{seed}", net, [stage], table(work, modalities(), seed))
 
-    after = [f"weights/speller-{seed}.safetensors"]
+    after = [weights_file(f"speller-{seed}")]
     return work.keep(f"speller-prompts-{seed}", net, train, after)
 
 
@@ -83,17 +83,15 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
         prenet.load_state_dict(used_to_her(work, seed).prenet.state_dict())
         return ours
 
+    tag, own = "prompts_text", weights_file(f"speller-prompts-{seed}")
+    after = [translator_file("speech_text", seed), own]
+    ours = trained(work, tag, seed, begun, lambda: table(work, modalities(), seed), after)
+    speller = used_to_her(work, seed)
+
     def values() -> dict[str, float]:
-        tag = "prompts_text"
-        after = [
-            f"translators/speech_text-{seed}/model.safetensors",
-            f"weights/speller-prompts-{seed}.safetensors",
-        ]
-        ours = trained(work, tag, seed, begun, lambda: table(work, modalities(), seed), after)
         person = prompts(which, RATE, SPECTRUM["seconds"])
         found = {"n": float(len(person)), "seed": float(seed)}
         found |= errors(ours.translate(person.waves, *ENDS), person)
-        speller = used_to_her(work, seed)
         said = speech_text.spelling(speller, ours, person)
         found |= {f"spelling/{key}": value for key, value in errors(said, person).items()}
         real = corpus(work, which, TESTED)
@@ -101,4 +99,4 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
         found["voices/n"] = float(len(real))
         return found | {f"voices/{key}": value for key, value in known.items()}
 
-    return remember(work.folder / "values" / f"prompts_text-{part}-{seed}.json", values)
+    return work.remember(f"{tag}-{part}-{seed}", values, [translator_file(tag, seed), own])

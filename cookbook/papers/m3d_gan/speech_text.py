@@ -17,7 +17,7 @@ from transmodal.cookbook.papers.m3d_gan.text_speech import (
     records,
 )
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, prompts
-from transmodal.cookbook.work import Work, remember, trained
+from transmodal.cookbook.work import Work, trained, translator_file, weights_file
 from transmodal.core.modality import Modality
 from transmodal.core.seeds import derived_seed, seeded
 from transmodal.core.sequences.ctc import Spelling
@@ -113,7 +113,7 @@ def recogniser(work: Work, seed: int) -> Translator:
         seed,
         begun,
         lambda: records(corpus(work, "train", SENTENCES)),
-        after=[f"weights/speller-{seed}.safetensors"],
+        after=[weights_file(f"speller-{seed}")],
     )
 
 
@@ -132,12 +132,13 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     """
     which = {"test": "test", "choices": "validation"}[part]
 
+    ours, speller = recogniser(work, seed), spelt(work, seed)
+
     def values() -> dict[str, float]:
-        ours = recogniser(work, seed)
         real = corpus(work, which, TESTED)
         found = {"n": float(len(real)), "seed": float(seed)}
         found |= errors(ours.translate(real.waves, *ENDS), real)
-        said = spelling(spelt(work, seed), ours, real)
+        said = spelling(speller, ours, real)
         found |= {f"spelling/{key}": value for key, value in errors(said, real).items()}
         some = corpus(work, "train", SENTENCES).texts[:100]
         constant = min(some, key=lambda text: cer([text] * len(some), some))
@@ -147,7 +148,8 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
         unseen = errors(ours.translate(stranger.waves, *ENDS), stranger)
         return found | {f"unseen/{key}": value for key, value in unseen.items()}
 
-    return remember(work.folder / "values" / f"speech_text-{part}-{seed}.json", values)
+    of = [translator_file("speech_text", seed), weights_file(f"speller-{seed}")]
+    return work.remember(f"speech_text-{part}-{seed}", values, of)
 
 
 def errors(said: Sequence[str], real: Spoken) -> dict[str, float]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, voices
 from transmodal.cookbook.papers.m3d_gan.whisper import Whisper, word_errors
-from transmodal.cookbook.work import Work, remember, trained
+from transmodal.cookbook.work import Work, trained, translator_file
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.evaluation.judge import Judge, train_judge
 from transmodal.core.kernel.progress import show
@@ -153,8 +153,9 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     count = len(real) // len(STYLES)
     n = len(STYLES)
 
+    ours = speaker(work, seed)
+
     def values() -> dict[str, float]:
-        ours = speaker(work, seed)
         found = {"n": float(count), "seed": float(seed), **heeded(ours, real)}
         if work.quick:
             return found
@@ -180,7 +181,8 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
         found["wer_swapped"] = wer([everything.waves[i] for i in swapped])
         return found
 
-    return remember(work.folder / "values" / f"text_speech-{part}-{seed}.json", values)
+    of = [translator_file("text_speech", seed)]
+    return work.remember(f"text_speech-{part}-{seed}", values, of)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from torch import nn
 
 from transmodal.cookbook.papers.m3d_gan.seq2seq import Seq2Seq
 from transmodal.cookbook.papers.m3d_gan.tatoeba import Pairs, load
-from transmodal.cookbook.work import Work, remember, trained
+from transmodal.cookbook.work import Work, trained, translator_file, weights_file
 from transmodal.core.modality import Modality
 from transmodal.core.records import Records
 from transmodal.core.seeds import derived_seed
@@ -82,28 +82,30 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     """BLEU and chrF of the translator and of chance, on held-out sentences."""
     train, held = parts(work, part)
 
+    model = ours(work, seed, train)
+
     def values() -> dict[str, float]:
-        model = ours(work, seed, train)
         found = {"n": float(len(held)), **bleu(model.translate(held.english, *ENDS), held.french)}
         found["parameters"] = float(sum(p.numel() for p in model.bridge.parameters()))
         mixed = random.Random(0).sample(held.french, len(held))
         return found | {f"chance/{key}": value for key, value in bleu(mixed, held.french).items()}
 
-    return remember(work.folder / "values" / f"text_text-{part}-{seed}.json", values)
+    return work.remember(f"text_text-{part}-{seed}", values, [translator_file("text_text", seed)])
 
 
 def measure_baseline(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     """The same of a plain encoder-decoder on the translator's units, as long and as large."""
     train, held = parts(work, part)
 
+    texts = modalities(train, work.quick)
+    plain = baseline(work, seed, texts, train)
+
     def values() -> dict[str, float]:
-        texts = modalities(train, work.quick)
-        plain = baseline(work, seed, texts, train)
         said = written(plain, texts, held.english)
         found = {"n": float(len(held)), **bleu(said, held.french)}
         return found | {"parameters": float(sum(p.numel() for p in plain.parameters()))}
 
-    return remember(work.folder / "values" / f"seq2seq-{part}-{seed}.json", values)
+    return work.remember(f"seq2seq-{part}-{seed}", values, [weights_file(f"seq2seq-{seed}")])
 
 
 def written(plain: Seq2Seq, domains: Mapping[str, Modality], english: Sequence[str]) -> list[str]:

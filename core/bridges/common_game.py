@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..adversarial import Game
-from ..subnets import Logit
+from ..critics import Logit
 
 Vectors = dict[str, Tensor]  # of domains
 

@@ -13,11 +13,11 @@ from ..adversarial import GAMES
 from ..bridge import Bridge
 from ..code import Code
 from ..config import check_choice, check_number
+from ..critics import Logit
 from ..errors import SettingError, UnsupportedError
 from ..objectives import labelled_cross_entropy
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Phase, Stage
-from ..subnets import Logit
 from ..table import Memory, Table
 from .common_ends import Ends
 from .common_game import (

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.config import check_choice, check_number
+from ...core.critics import JointCritic
 from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
 from ...core.sound.files import FORMATS, read_sound, resample, write_sound
 from ...core.sound.mel import Mel, mel_settings
 from ...core.sound.waves import waveform
-from ...core.subnets import JointCritic, Plan
+from ...core.subnets import Plan
 from .raster import Raster
 from .spectrum import Spectrum
 from .subnets import AudioDiscriminator, AudioGenerator, AudioPrenet, Picture
@@ -69,7 +70,7 @@ class Audio(Modality):
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``).
         critic: features of the discriminator's first map, doubling from map to map; 0 for one
-            without convolutions (``core.subnets.Critic``).
+            without convolutions (``core.critics.Critic``).
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ...core.code import Code
+from ...core.critics import Critic
 from ...core.decoders import ConvDecoder
 from ...core.errors import DataError
 from ...core.signal import Signal
-from ...core.subnets import ConvPrenet, Critic, Plan, squash
+from ...core.subnets import ConvPrenet, Plan, squash
 
 
 class Picture(nn.Module):

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.code import Code
+from ...core.critics import Flat, Logit
 from ...core.errors import DataError
 from ...core.signal import Signal
-from ...core.subnets import Flat, Logit, check_condition, mean_token
+from ...core.subnets import check_condition, mean_token
 
 HIDDEN = 512
 

@@ -13,10 +13,11 @@ from torch.nn import functional as F
 
 from ...core.arrays import to_tensor
 from ...core.config import check_choice, check_number
+from ...core.critics import JointCritic
 from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
-from ...core.subnets import JointCritic, Plan, halvings
+from ...core.subnets import Plan, halvings
 from .files import FORMATS, read_picture, write_picture
 from .residual import ResidualGenerator, ResidualPrenet
 from .roughen import roughen
@@ -55,7 +56,7 @@ class Image(Modality):
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``). A generator with a waist has none.
         critic: features of the discriminator's first map, doubling from map to map; 0 for one
-            without convolutions (``core.subnets.Critic``).
+            without convolutions (``core.critics.Critic``).
         waist: features of full size that the generator renders its picture from, locally; 0
             for a generator without that narrow place. Domains whose generators are tied up to
             it can differ in their looks only (weight tying wants 1 or 2).
@@ -66,7 +67,7 @@ class Image(Modality):
         residual: blocks of each half of the residual encoder-decoder, which then is the
             generator (``residual.ResidualGenerator``; the paper's has 6); 0 for the plain one.
         patches: pixels along a side, about, of the patches that the discriminator judges each
-            by itself, its logit their mean (``core.subnets.Critic``); 0 for pictures as a whole.
+            by itself, its logit their mean (``core.critics.Critic``); 0 for pictures as a whole.
         slopes: how steeply the discriminator is shown the differences of neighbouring pixels
             beside the pixels, at most 1000 (``subnets.Sloped``; 20 tells flat areas from faintly
             shaded ones); 0 for pixels alone. It is as much steeper itself, and a penalty of its

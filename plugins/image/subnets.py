@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from ...core.canvas import Canvas, Render
 from ...core.code import Code
+from ...core.critics import Critic
 from ...core.decoders import ConvDecoder
 from ...core.signal import Signal
-from ...core.subnets import ConvPrenet, Critic, Plan, halvings, squash
+from ...core.subnets import ConvPrenet, Plan, halvings, squash
 
 
 def stages_of(patch: int, size: tuple[int, int]) -> tuple[int, int] | None:
@@ -121,7 +122,7 @@ class ImageDiscriminator(nn.Module):
         enter: from the signal to the picture ``[b c h w]`` that is judged.
         plan: the sizes, from there on.
         condition: width of the condition; 0 for none.
-        patches: see ``core.subnets.Critic``.
+        patches: see ``core.critics.Critic``.
     """
 
     def __init__(self, enter: nn.Module, plan: Plan, condition: int, patches: bool) -> None:

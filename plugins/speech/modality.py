@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ...core.config import check_choice, check_number
+from ...core.critics import JointCritic
 from ...core.errors import DataError
 from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
@@ -21,7 +22,7 @@ from ...core.sound.mel import Mel, mel_settings
 from ...core.sound.phase import invert
 from ...core.sound.picture import spectrogram_picture
 from ...core.sound.waves import waveform
-from ...core.subnets import JointCritic, Plan
+from ...core.subnets import Plan
 from .augment import augment
 from .metrics import log_mel_distance, mel_cepstral_distance, pitch, spectral_convergence
 from .sequence import SequenceDiscriminator, SequenceGenerator, SequencePrenet, sequence_loss
@@ -60,7 +61,7 @@ class Speech(Modality):
         hidden: width of the generator's hidden layer; 0, for adversarial training, leaves it out
             (``core.decoders.ConvDecoder``).
         critic: features of the discriminator's first map, doubling from map to map; 0 for one
-            without convolutions (``core.subnets.Critic``).
+            without convolutions (``core.critics.Critic``).
         reduction: frames the generator makes in a step, 1 to 16; 0 for the form over the window,
             which ``hidden`` and ``critic`` are for.
         stride: with ``reduction``, frames to a token of the prenet: 1, 2 or 4.

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.code import Code
+from ...core.critics import Logit
 from ...core.errors import DataError
 from ...core.sequences.decoder import AttentionDecoder
 from ...core.sequences.gru import GRU
 from ...core.sequences.taught import Taught
 from ...core.signal import Signal
-from ...core.subnets import Logit, check_condition, he
+from ...core.subnets import check_condition, he
 
 CHANNELS = 32  # of the prenet's maps
 JUDGED = (32, 64, 128)  # channels of the discriminator's maps

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.code import Code
+from ...core.critics import Critic
 from ...core.decoders import ConvDecoder
 from ...core.errors import DataError
 from ...core.signal import Signal
-from ...core.subnets import ConvPrenet, Critic, Plan, halvings, squash
+from ...core.subnets import ConvPrenet, Plan, halvings, squash
 
 STRIDE = 4  # frames to a token of a sequence
 STAGES = 2  # halvings of time that make the stride

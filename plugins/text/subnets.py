@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.code import Code
+from ...core.critics import Flat, Logit
 from ...core.errors import DataError
 from ...core.sequences.cbhg import CBHG
 from ...core.sequences.gru import exact
 from ...core.signal import Signal
-from ...core.subnets import Flat, Logit, check_condition, mean_token
+from ...core.subnets import check_condition, mean_token
 
 STRIDES = (1, 2, 2)  # of the discriminator's convolutions
 
@@ -87,7 +88,7 @@ class TextDiscriminator(nn.Module):
 
     Convolutions over time, each at a stride of 2 but the first; the largest and the mean
     features of all real positions are judged. The condition enters by projection, as in
-    ``core.subnets.Critic``.
+    ``core.critics.Critic``.
     """
 
     def __init__(self, v: int, condition: int, *, embedding: int, features: int) -> None:

@@ -10,9 +10,10 @@ import torch
 
 from transmodal.core.adversarial import real_or_made
 from transmodal.core.code import Code
+from transmodal.core.critics import Critic
 from transmodal.core.errors import SettingError
 from transmodal.core.signal import Signal
-from transmodal.core.subnets import Critic, Plan, clipped
+from transmodal.core.subnets import Plan, clipped
 from transmodal.plugins.image.framing import Framing, framed
 from transmodal.plugins.image.modality import Image
 from transmodal.plugins.image.subnets import Sloped, stages_of

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from transmodal.core.code import Code
 from transmodal.core.config import check_number
+from transmodal.core.critics import Logit
 from transmodal.core.layers import through
 from transmodal.core.signal import Signal
-from transmodal.core.subnets import Logit, mean_token
+from transmodal.core.subnets import mean_token
 from transmodal.core.transposed import TransposedConv
 from transmodal.plugins.image.modality import Image
 

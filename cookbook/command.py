@@ -1,4 +1,4 @@
-"""What the recipes' command lines have in common: options, lists of numbers and names."""
+"""What the recipes' command lines have in common: options, numbers and names, and refusals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,21 @@ from typing import Any, TypeVar
 import click
 import torch
 
+from transmodal.core.errors import TransmodalError
+from transmodal.registry.commands.cli import Refused
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Recipe(click.Command):
+    """A recipe's command: errors raised on purpose become one message and exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        try:
+            return super().invoke(ctx)
+        except TransmodalError as error:
+            raise Refused(str(error)) from error
 
 
 def numbers(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -9,7 +12,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from transmodal.cookbook.command import named, numbers, options
+from transmodal.cookbook.command import Recipe, named, numbers, options
+from transmodal.core.errors import DataError
+
+MAINS = [
+    *(f"papers.{name}.__main__" for name in
+      ("cogan", "syncgan", "latent_transfer", "cm_gans", "m3d_gan")),
+    "demo.measure",
+]  # fmt: skip
 
 
 @click.command()
@@ -75,3 +85,30 @@ def test_options_are_read() -> None:
 def test_what_is_no_number_is_named(call: list[str], message: str) -> None:
     found = CliRunner().invoke(show, call)
     assert found.exit_code == 2 and message in found.output
+
+
+def test_an_error_raised_on_purpose_is_one_message() -> None:
+    @click.command(cls=Recipe)
+    @click.argument("kind")
+    def fail(kind: str) -> None:
+        raise {"ours": DataError("no such data set: x"), "other": KeyError("x")}[kind]
+
+    found = CliRunner().invoke(fail, ["ours"])
+    assert found.exit_code == 2 and found.output == "Error: no such data set: x\n"
+    assert isinstance(CliRunner().invoke(fail, ["other"]).exception, KeyError)
+
+
+@pytest.mark.parametrize("module", MAINS)
+def test_every_recipe_has_its_errors_told(module: str) -> None:
+    assert isinstance(import_module(f"transmodal.cookbook.{module}").main, Recipe)
+
+
+def test_without_data_a_recipe_says_so_and_shows_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRANSMODAL_DATA", raising=False)
+    call = [sys.executable, "-m", "transmodal.cookbook.papers.cogan", "edges", "--out", tmp_path]
+    found = subprocess.run(call, capture_output=True, text=True)
+    assert found.returncode == 2
+    assert found.stderr.startswith("Error: set TRANSMODAL_DATA to the folder")
+    assert "Traceback" not in found.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import numbers, options
+from transmodal.cookbook.command import Recipe, numbers, options
 from transmodal.cookbook.papers.latent_transfer.experiments import (
     ABLATION,
     LABELS,
@@ -32,7 +32,7 @@ COMMAND = "python -m transmodal.cookbook.papers.latent_transfer"
 WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 
 
-@click.command(help=__doc__)
+@click.command(cls=Recipe, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("latent-transfer-work")
 @click.option("--pairs", default="0,1,2", show_default=True, type=numbers(highest=len(PAIRS) - 1),

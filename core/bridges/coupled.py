@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,18 +18,15 @@ from ..adversarial import (
     spectral,
     steep,
 )
-from ..bridge import Bridge
 from ..code import Code
-from ..config import check_choice, check_number
 from ..errors import SettingError
 from ..latents.inversion import invert
-from ..latents.prior import Prior
 from ..latents.reach import require_reached, squared_error
-from ..latents.searches import search_named
 from ..progress import Tick
 from ..signal import Signal
 from ..stage import Adam, Batch, Batches, Draw, Lazy, Phase, Stage
 from ..table import Table
+from .coupled_settings import CoupledSettings
 
 Signals = dict[str, Signal]
 
@@ -47,7 +44,7 @@ class Made:
     signals: Signals
 
 
-class CoupledGANs(Bridge):
+class CoupledGANs(CoupledSettings):
     """One latent vector z drives the generators of all domains; each faces a critic.
 
     The common space is that of z: ``decode`` is a domain's generator, ``encode`` looks for
@@ -55,95 +52,13 @@ class CoupledGANs(Bridge):
     inverse's answer and from other starts. A bridge of this kind says how z becomes
     signals, how the critics judge them, and what else is learned.
 
-    Args:
-        latent: width of z ~ N(0, I).
-        concepts: how many concepts a draw chooses among, each equally often; its one-hot
-            code is put beside z. 0 for none, which is what the papers have.
-        game: ``"non-saturating"``, ``"least-squares"`` or ``"hinge"``.
-        r1: weight of the gradient penalty on real items (times 1/2), 0 for none.
-        r1_every: turns from one penalty to the next.
-        spectral_norm: divide the critics' weights by their spectral norms (theirs alone: a
-            synchronizer never learns from what is made).
-        augment: let the critics see real and made items augmented.
-        steps, batch: of the game; batch counts items of each domain.
-        rate, critic_rate: of Adam, for the generators and the critics.
-        schedule: of these rates, see ``Adam``.
-        warmup: steps in which they rise; a generator's first steps, all alike for all z, can
-            be its last.
-        beta1, beta2: of Adam.
-        weight_decay: decoupled, of generators and critics.
-        ema: decay of the running average of the generators, which replaces them.
-        truncation: standard deviation of the normal part of z in ``sample``, after training;
-            below 1 samples are more typical and less varied (Karras et al. 2019, App. B).
-        inverse_steps: of the learned inverses, 0 for none.
-        inversion: the search for z: its name and settings, see ``latents.searches``.
-        reach: largest squared error of an inversion, in parts of the variance of the domain's
-            items, before ``encode`` gives up. Their mean picture is 1 away from an item on
-            average, another item 2: what is found is then no more like the query than any.
+    ``CoupledSettings`` says what it can be told.
 
     Raises:
-        SettingError: a setting out of its range.
+        SettingError: there are fewer domains than two.
     """
 
     searches = True
-
-    def __init__(
-        self,
-        *,
-        latent: int,
-        concepts: int,
-        game: str,
-        r1: float,
-        r1_every: int,
-        spectral_norm: bool,
-        augment: bool,
-        steps: int,
-        batch: int,
-        rate: float,
-        critic_rate: float,
-        schedule: Literal["constant", "cosine", "late"],
-        warmup: int,
-        beta1: float,
-        beta2: float,
-        weight_decay: float,
-        ema: float | None,
-        truncation: float,
-        inverse_steps: int,
-        inversion: Mapping[str, Any] | None,
-        reach: float,
-    ) -> None:
-        super().__init__()
-        whole = {"latent": latent, "r1_every": r1_every, "steps": steps}
-        for key, count in whole.items():
-            check_number(self.name, key, count, 1, integer=True)
-        check_number(self.name, "batch", batch, 2, integer=True)
-        counts = {"concepts": concepts, "inverse_steps": inverse_steps, "warmup": warmup}
-        for key, count in counts.items():
-            check_number(self.name, key, count, 0, integer=True)
-        real = {"truncation": truncation, "r1": r1, "rate": rate, "critic_rate": critic_rate,
-                "reach": reach, "weight_decay": weight_decay}  # fmt: skip
-        for key, value in real.items():
-            check_number(self.name, key, value, 0)
-        for key, value in {"beta1": beta1, "beta2": beta2, "ema": ema or 0.0}.items():
-            check_number(self.name, key, value, 0, 1)
-        check_choice(self.name, "game", game, tuple(GAMES))
-        self.latent, self.concepts, self.game = latent, concepts, game
-        self.r1, self.r1_every = r1, r1_every
-        self.spectral_norm, self.augment = spectral_norm, augment
-        self.steps, self.batch = steps, batch
-        self.rate, self.critic_rate = rate, critic_rate
-        self.schedule, self.warmup = schedule, warmup
-        self.beta1, self.beta2, self.weight_decay, self.ema = beta1, beta2, weight_decay, ema
-        self.truncation = truncation
-        self.inverse_steps, self.inversion, self.reach = inverse_steps, inversion, reach
-        self.space = Prior(latent, concepts)
-        chosen = {"name": "adam"} if inversion is None else dict(inversion)
-        if "name" not in chosen:
-            raise SettingError(
-                f"{self.name}: inversion is the name of a search and its settings, such as "
-                f"{{'name': 'adam', 'restarts': 4}}, not {inversion!r}"
-            )
-        self.search = search_named(**chosen)
 
     def build(self) -> None:
         if len(self.domains) < 2:

@@ -43,7 +43,7 @@ class WeightTying(CoupledGANs):
     Args:
         latent, game, r1, r1_every, spectral_norm, augment, steps, batch, rate, critic_rate,
             schedule, warmup, beta1, beta2, weight_decay, ema, truncation, inverse_steps,
-            inversion, reach: see ``CoupledGANs``.
+            inversion, reach: see ``CoupledSettings``.
         tied_generator: layers shared, from z on; None for all that can be but the last.
         tied_critic: layers shared, from the logits on; None for all that can be but the first.
         lead: share of the steps, at the start, in which the first domain leads; 0 for none.

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from games import Chain, batches, columns, connected, play, quick
 
 from transmodal.core.bridges.coupled import Made
-from transmodal.core.bridges.synchronizer import ASYNCHRONY, Synchronizer
+from transmodal.core.bridges.synchronizer import Synchronizer
+from transmodal.core.bridges.synchronizer_settings import ASYNCHRONY
 from transmodal.core.errors import DataError, SettingError, UnsupportedError
 from transmodal.core.records import Records
 from transmodal.core.signal import Signal

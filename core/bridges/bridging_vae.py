@@ -97,7 +97,7 @@ class BridgingVAE(BridgingSettings):
         )
 
     def make_reader(self, modality: Modality, classes: int) -> Reader:
-        """An untrained reader by this bridge's settings, to be trained on its own."""
+        """An untrained reader by this bridge's settings."""
         kind = SelfTraining if self.pseudo_labels else Reader
         return kind(modality, classes, steps=self.reader_steps)
 
@@ -143,11 +143,6 @@ class BridgingVAE(BridgingSettings):
             )
         self.models[domain] = model.requires_grad_(False)
 
-    def adopt_reader(self, domain: str, reader: Reader) -> None:
-        """Take a reader that is trained already; it is held still and not trained again."""
-        self.check_domain(domain)
-        self.readers[domain] = reader.requires_grad_(False)
-
     # -- through the common space ---------------------------------------------------
     def _index(self, domain: str, n: int, device: torch.device) -> Tensor:
         return torch.full((n,), list(self.domains).index(domain), device=device)
@@ -172,9 +167,9 @@ class BridgingVAE(BridgingSettings):
         stages: list[Stage] = []
         for domain in self.domains:
             model, reader = self.model(domain), self.reader(domain)
-            if reader is not None and _learns(reader):
+            if reader is not None:
                 stages.append(reader.stage(domain))
-            if _learns(model):
+            if any(p.requires_grad for p in model.parameters()):  # else it was adopted
                 stages += [
                     replace(stage, prepare=partial(self._named, (domain,)))
                     for stage in model.stages(domain, reader)
@@ -248,7 +243,3 @@ class BridgingVAE(BridgingSettings):
         mean, std, domain, labels = self._joined(batch)
         m, s = self.shared.encode(mean + std * torch.randn_like(std), domain)
         return m + s * torch.randn_like(s), labels
-
-
-def _learns(module: nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in module.parameters())

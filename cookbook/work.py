@@ -73,7 +73,6 @@ class Work:
         name: str,
         measure: Callable[[], dict[str, float]],
         of: Sequence[str] = (),
-        kind: str = "values",
     ) -> dict[str, float]:
         """Measured values, out of the folder or measured now and put there.
 
@@ -81,13 +80,12 @@ class Work:
             name: of the values.
             measure: measures them.
             of: files of what is measured, in the folder.
-            kind: the folder's part they are kept in.
 
         Raises:
             SettingError: what is there was measured of other files.
         """
-        path = self.folder / kind / f"{name}.json"
-        changed = self._changed(f"{kind}-{name}", of, fresh=not path.exists())
+        path = self.folder / "values" / f"{name}.json"
+        changed = self._changed(f"values-{name}", of, fresh=not path.exists())
         if changed:
             raise SettingError(
                 f"{path} was measured of {changed}; delete it to measure again, or give another "
@@ -194,12 +192,14 @@ def trained(
     place, state = (work.folder / kind / name for kind in ("translators", "states"))
     work.check_origin(name, place, after)
     if not (place / "config.json").is_file():
-        fresh = not state.exists()
+        fresh, spent = not state.exists(), work.folder / "seconds" / f"{name}.json"
+        if fresh:
+            spent.unlink(missing_ok=True)  # of one that was deleted
         started = time.process_time()
         translator.fit(records(), precision=work.precision, seed=seed, checkpoint=state)
         if fresh:
             seconds = json.dumps({"seconds": time.process_time() - started})
-            write_atomically(work.folder / "seconds" / f"{name}.json", seconds + "\n")
+            write_atomically(spent, seconds + "\n")
         translator.save(place)
     found = Translator.load(place, Registry.load())
     wanted = {**translator.domains, "bridge": translator.bridge}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
 
-from transmodal.cookbook.papers.cogan import adaptation, pairs
+from transmodal.cookbook.papers.cogan import adaptation, measure, pairs
 from transmodal.cookbook.papers.cogan.__main__ import main
-from transmodal.core.errors import DataError
+from transmodal.cookbook.papers.latent_transfer.sets import Set
+from transmodal.cookbook.work import Work
+from transmodal.core.errors import DataError, SettingError
 from transmodal.core.signal import Signal
 from transmodal.core.stage import UNLABELLED, Batch
+from transmodal.core.table import Memory
 from transmodal.core.translator import Translator
 from transmodal.plugins.image.modality import Image
 
@@ -49,6 +53,44 @@ def test_a_source_only_classifier_reads_the_other_set(tmp_path: Path) -> None:
     values = json.loads(path.read_text())
     assert values["usps"] > 0.3
     assert values["n/usps"] == 1007 and values["n/mnist"] == 5000
+
+
+def test_a_couple_that_was_deleted_is_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = Memory(Signal(torch.rand(8, 1, 28, 28)), torch.zeros(8).long())
+    monkeypatch.setattr(pairs, "load", lambda name: Set(Image(), items, items))
+    work, task = Work(tmp_path, "fp32"), pairs.TASKS["negatives"]
+    translators, states = (tmp_path / kind / "negatives-0" for kind in ("translators", "states"))
+    seconds = tmp_path / "seconds" / "negatives-0.json"
+
+    def trained(**settings: int) -> dict[str, torch.Tensor]:
+        given = {"steps": 2, "batch": 4, **settings}
+        return pairs.couple(work, task, 0, **given).bridge.state_dict()
+
+    def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+        return all(torch.equal(value, other[key]) for key, value in one.items())
+
+    first, spent = trained(), seconds.read_text()
+    with pytest.raises(SettingError, match=r"bridge has steps 2, not 3; delete"):
+        trained(steps=3)
+    shutil.rmtree(translators)  # then the state of the training still ends it as it was
+    assert same(trained(), first) and seconds.read_text() == spent
+    shutil.rmtree(translators)
+    shutil.rmtree(states)
+    other = trained(steps=3)
+    assert not same(other, first) and seconds.read_text() != spent
+    assert same(trained(steps=3), other)
+
+
+@pytest.mark.parametrize(("count", "settings"), [(0, {"tied_critic": 0}), (3, {})])
+def test_all_layers_tied_that_can_be_is_the_tasks_own_training(
+    count: int, settings: dict[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[dict[str, int]] = []
+    monkeypatch.setattr(measure, "coupled", lambda *_, **given: calls.append(given))
+    measure.tied(Work(tmp_path), pairs.TASKS["edges"], "critic", count, 0)
+    assert calls == [settings]
 
 
 def test_the_halves_are_disjoint_and_go_through_the_operator() -> None:

@@ -43,6 +43,19 @@ def test_a_translator_of_other_settings_is_not_taken_for_the_recipes(tmp_path: P
         trained(work, "toy", 0, lambda: make(8, std=0.2), pictures)
 
 
+def test_the_seconds_of_a_training_that_was_deleted_are_forgotten(tmp_path: Path) -> None:
+    def stopped() -> Table:
+        raise KeyboardInterrupt
+
+    bridge = UniversalAttention(tasks=[("a", "b")], styled=())
+    new = Translator({"a": Image(size=8), "b": Image(size=8)}, bridge)
+    (tmp_path / "seconds").mkdir()
+    (tmp_path / "seconds" / "toy-0.json").write_text('{"seconds": 7.0}')
+    with pytest.raises(KeyboardInterrupt):
+        trained(Work(tmp_path), "toy", 0, lambda: new, stopped)
+    assert not remembered(tmp_path / "seconds", "toy", [0])
+
+
 def test_one_that_began_from_another_is_not_taken_for_the_recipes(tmp_path: Path) -> None:
     work = Work(tmp_path, "fp32")
     columns = {d: Memory(Signal(torch.rand(6, 1, 8, 8)), torch.full((6,), -1)) for d in "ab"}

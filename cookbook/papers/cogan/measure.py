@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import torch
 
 from transmodal.cookbook.papers.cogan.pairs import DIGITS, Task, couple
 from transmodal.cookbook.papers.latent_transfer.models import judge
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, cut, load
-from transmodal.cookbook.work import Work
+from transmodal.cookbook.work import Work, remembered
 from transmodal.core.evaluation.agreement import pixel_agreement
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.sampling import joint_samples
@@ -69,9 +67,10 @@ def coupled(
             other = reader.predict(Signal(task.back(second)))
             same = count_pair(DIGITS, task.name, made.argmax(1), other, len(CLASSES))
             values["class"], values["class/chance"] = same.rate, same.chance
-        path = work.folder / "times" / f"{task.name}{tag}-{seed}.json"
-        times: dict[str, float] = json.loads(path.read_text())
-        return values | times
+        spent = remembered(work.folder / "seconds", f"{task.name}{tag}", [seed])
+        for found in spent.values():  # none where the training was stopped
+            values["processor seconds"] = found["seconds"]
+        return values
 
     return work.remember(f"{task.name}{tag}-{seed}", measure)
 
@@ -79,7 +78,7 @@ def coupled(
 def tied(work: Work, task: Task, which: str, count: int, seed: int) -> dict[str, float]:
     """A training with ``count`` layers tied of the ``"generator"``s or ``"critic"``s."""
     tag = tied_tag(which, count)
-    return coupled(work, task, seed, tag, **{f"tied_{which}": count})
+    return coupled(work, task, seed, tag, **({f"tied_{which}": count} if tag else {}))
 
 
 def tied_tag(which: str, count: int) -> str:

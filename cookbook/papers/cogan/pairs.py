@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from transmodal.cookbook.papers.latent_transfer.sets import cut, load
-from transmodal.cookbook.work import Work
+from transmodal.cookbook.work import Work, trained
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.seeds import derived_seed
 from transmodal.core.signal import Signal
@@ -20,7 +19,6 @@ from transmodal.core.stage import UNLABELLED
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
 from transmodal.plugins.image.modality import Image
-from transmodal.registry import Registry
 
 DIGITS = "digits"
 
@@ -105,32 +103,19 @@ def couple(
         tag: sets trainings with other settings apart.
         waist: of the domains' generators, see ``Image``.
         settings: of ``WeightTying``, beside the steps.
+
+    Raises:
+        SettingError: the one in the folder has other settings.
     """
-    name = f"{task.name}{tag}-{seed}"
-    place = work.folder / "translators" / name
-    if (place / "config.json").is_file():
-        return Translator.load(place, Registry.load())
     settings = {"steps": task.steps, "lead": task.lead, "inverse_steps": 0, **settings}
     if work.quick:
         settings |= {"steps": 240, "batch": 24, "ema": 0.95}
-    domains = {d: Image(waist=waist) for d in (DIGITS, task.name)}
-    translator = Translator(domains, WeightTying(**settings))
-    pictures = cut(load("mnist"), work.quick).train.signal.values
 
-    def train() -> dict[str, float]:
-        started = time.process_time(), time.perf_counter()
-        translator.fit(
-            halves(task, pictures, seed),
-            precision=work.precision,
-            seed=seed,
-            checkpoint=work.folder / "states" / name,
-        )
-        translator.save(place)
-        return {
-            "processor seconds": time.process_time() - started[0],
-            "seconds": time.perf_counter() - started[1],
-            "steps": settings["steps"],
-        }
+    def make() -> Translator:
+        domains = {d: Image(waist=waist) for d in (DIGITS, task.name)}
+        return Translator(domains, WeightTying(**settings))
 
-    work.remember(name, train, kind="times")
-    return translator
+    def table() -> Table:
+        return halves(task, cut(load("mnist"), work.quick).train.signal.values, seed)
+
+    return trained(work, f"{task.name}{tag}", seed, make, table)

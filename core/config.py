@@ -51,6 +51,16 @@ def check_number(
         raise SettingError(f"{owner}: {name} must be {kind}{between}, not {value!r}")
 
 
+def check_flag(owner: str, name: str, value: object) -> None:
+    """Refuse a setting that is not True or False: any word, "no" too, would count as True.
+
+    Raises:
+        SettingError: naming the owner, the setting and the value.
+    """
+    if not isinstance(value, bool):
+        raise SettingError(f"{owner}: {name} must be True or False, not {value!r}")
+
+
 def check_choice(owner: str, name: str, value: object, choices: tuple[Any, ...]) -> None:
     """Refuse a setting that is none of the choices.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from ..bridge import Bridge
-from ..config import check_number
+from ..config import check_flag, check_number
 
 
 class BridgingSettings(Bridge):
@@ -99,6 +99,11 @@ class BridgingSettings(Bridge):
         for key, weight in weights.items():
             check_number(self.name, key, weight, 0)
         check_number(self.name, "copies", copies, 0, integer=True)
+        flags = {"conditional": conditional, "fixed_head": fixed_head,
+                 "sampled_target": sampled_target, "balanced": balanced, "augment": augment,
+                 "pseudo_labels": pseudo_labels}  # fmt: skip
+        for key, flag in flags.items():
+            check_flag(self.name, key, flag)
         self.latent, self.width, self.hidden, self.depth = latent, width, hidden, depth
         self.conditional = conditional
         self.kl, self.swd, self.classification = kl, swd, classification

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from ..adversarial import GAMES
 from ..bridge import Bridge
-from ..config import check_choice, check_number
+from ..config import check_choice, check_flag, check_number
 
 
 class CommonSettings(Bridge):
@@ -99,6 +99,8 @@ class CommonSettings(Bridge):
             check_number(self.name, key, value, 0)
         for key, value in {"dropout": dropout, "beta1": beta1}.items():
             check_number(self.name, key, value, 0, 0.999)
+        for key, flag in {"shared": shared, "generators": generators}.items():
+            check_flag(self.name, key, flag)
         check_choice(self.name, "mismatch", mismatch, ("anchor", "literal"))
         check_choice(self.name, "match", match, ("pairs", "classes"))
         check_choice(self.name, "retrieve", retrieve, ("common", "semantic"))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ..adversarial import GAMES
 from ..bridge import Bridge
-from ..config import check_choice, check_number
+from ..config import check_choice, check_flag, check_number
 from ..errors import SettingError
 from ..latents.prior import Prior
 from ..latents.searches import search_named
@@ -85,6 +85,8 @@ class CoupledSettings(Bridge):
             check_number(self.name, key, value, 0)
         for key, value in {"beta1": beta1, "beta2": beta2, "ema": ema or 0.0}.items():
             check_number(self.name, key, value, 0, 1)
+        for key, flag in {"spectral_norm": spectral_norm, "augment": augment}.items():
+            check_flag(self.name, key, flag)
         check_choice(self.name, "game", game, tuple(GAMES))
         self.latent, self.concepts, self.game = latent, concepts, game
         self.r1, self.r1_every = r1, r1_every

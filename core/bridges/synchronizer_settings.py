@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..config import check_choice, check_number
+from ..config import check_choice, check_flag, check_number
 from ..errors import SettingError
 from .coupled import CoupledGANs
 from .fusion import FUSIONS
@@ -130,6 +130,7 @@ class SynchronizerSettings(CoupledGANs):
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
         check_number(self.name, "sync_dropout", sync_dropout, 0, 0.99)
+        check_flag(self.name, "sync_augment", sync_augment)
         if fusion == "concatenation" and (width != WIDTH or sync_dropout):
             raise SettingError(
                 f"{self.name}: width ({width}) and sync_dropout ({sync_dropout:g}) are of a "

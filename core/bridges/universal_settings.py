@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from ..adversarial import GAMES
 from ..bridge import Bridge
-from ..config import check_choice, check_number
+from ..config import check_choice, check_flag, check_number
 from ..errors import SettingError
 from .universal_tasks import Task
 
@@ -131,6 +131,8 @@ class UniversalSettings(Bridge):
         check_number(self.name, "guide_until", guide_until, 1e-6, 1)
         for key, value in {"beta1": beta1, "ema": ema or 0.0}.items():
             check_number(self.name, key, value, 0, 1)
+        for key, flag in {"conditional": conditional, "styled_critics": styled_critics}.items():
+            check_flag(self.name, key, flag)
         check_choice(self.name, "reference", reference, ("target", "label"))
         check_choice(self.name, "game", game, tuple(GAMES))
         if matching and not any(by_domain.values()):

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from ..config import check_choice, check_number
+from ..config import check_choice, check_flag, check_number
 from ..errors import SettingError
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -53,6 +53,8 @@ class Training:
         for name in ("seed", "patience"):
             check_number("Training", name, getattr(self, name), 0, integer=True)
         check_number("Training", "save_every", self.save_every, 0)
+        for name in ("tf32", "channels_last"):
+            check_flag("Training", name, getattr(self, name))
 
 
 def resolve_device(name: str, local_rank: int | None = None) -> torch.device:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...core.config import check_choice, check_number
+from ...core.config import check_choice, check_flag, check_number
 from ...core.critics import JointCritic
 from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
@@ -102,7 +102,7 @@ class Audio(Modality):
         check_choice("audio", "form", form, ("mel", "raster"))
         check_number("audio", "sample_rate", sample_rate, 4000, 48000, integer=True)
         check_choice("audio", "window", window, ("first", "loudest"))
-        check_choice("audio", "normalise", normalise, (True, False))
+        check_flag("audio", "normalise", normalise)
         check_number("audio", "seconds", seconds, 0.1, 60)
         n_fft, hop, mels = mel_settings("audio", sample_rate, n_fft, hop, mels)
         if form == "mel" and round(seconds * sample_rate) < n_fft:

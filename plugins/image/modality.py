@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.arrays import to_tensor
-from ...core.config import check_choice, check_number
+from ...core.config import check_choice, check_flag, check_number
 from ...core.critics import JointCritic
 from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
@@ -108,6 +108,7 @@ class Image(Modality):
         check_number("image", "background", background, 0, 1)
         check_number("image", "augmentation", augmentation, 0, 3)
         check_number("image", "roughness", roughness, 0, 1)
+        check_flag("image", "flip", flip)
         check_number("image", "std", std, 1e-3, 10)
         check_number("image", "hidden", hidden, 0, 4096, integer=True)
         check_number("image", "critic", critic, 0, 512, integer=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ...core.config import check_choice, check_number
+from ...core.config import check_choice, check_flag, check_number
 from ...core.critics import JointCritic
 from ...core.errors import DataError
 from ...core.modality import Metric, Modality, Preview
@@ -97,6 +97,7 @@ class Speech(Modality):
         n_fft, hop, mels = mel_settings("speech", sample_rate, n_fft, hop, mels)
         if trim is not None:
             check_number("speech", "trim", trim, 1, 120)
+        check_flag("speech", "normalise", normalise)
         check_number("speech", "augmentation", augmentation, 0, 3)
         check_number("speech", "std", std, 1e-3, 10)
         check_number("speech", "hidden", hidden, 0, 4096, integer=True)

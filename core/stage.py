@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .table import Table
 
 UNLABELLED = -1
+Schedule = Literal["constant", "cosine", "late"]  # of a learning rate, see ``Adam``
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,14 @@ class Adam:
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
-    schedule: Literal["constant", "cosine", "late"] = "constant"
+    schedule: Schedule = "constant"
     warmup: int = 0
 
     def __post_init__(self) -> None:
         check_number("Adam", "lr", self.lr, 0)
         check_number("Adam", "weight_decay", self.weight_decay, 0)
         check_number("Adam", "warmup", self.warmup, 0, integer=True)
-        check_choice("Adam", "schedule", self.schedule, ("constant", "cosine", "late"))
+        check_choice("Adam", "schedule", self.schedule, get_args(Schedule))
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, get_args
 
 from ..bridge import Bridge
-from ..config import check_flag, check_number
+from ..config import check_choice, check_flag, check_number
+from ..stage import Schedule
 
 
 class BridgingSettings(Bridge):
@@ -29,7 +30,7 @@ class BridgingSettings(Bridge):
         balanced: draw every class equally often, from labelled items only, as the authors do;
             False draws all items alike and takes the classification from a labelled draw.
         steps, batch, lr: of the bridge (Adam); batch counts items of each domain.
-        schedule: of the learning rate, ``"cosine"`` or ``"constant"``.
+        schedule: of the learning rate, ``"constant"``, ``"cosine"`` or ``"late"``, see ``Adam``.
         gans: domains whose latent model is a GAN; the others have a VAE.
         latent_steps: of each latent model.
         class_weight, reading: of the latent VAEs' class terms; see ``latents.vae.VAE``.
@@ -78,7 +79,7 @@ class BridgingSettings(Bridge):
         steps: int = 1000,
         batch: int = 250,
         lr: float = 1e-3,
-        schedule: Literal["constant", "cosine"] = "cosine",
+        schedule: Schedule = "cosine",
         gans: Sequence[str] = (),
         latent_steps: int = 2000,
         class_weight: float = 1500.0,
@@ -99,6 +100,7 @@ class BridgingSettings(Bridge):
         for key, weight in weights.items():
             check_number(self.name, key, weight, 0)
         check_number(self.name, "copies", copies, 0, integer=True)
+        check_choice(self.name, "schedule", schedule, get_args(Schedule))
         flags = {"conditional": conditional, "fixed_head": fixed_head,
                  "sampled_target": sampled_target, "balanced": balanced, "augment": augment,
                  "pseudo_labels": pseudo_labels}  # fmt: skip

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from ..adversarial import GAMES
 from ..bridge import Bridge
 from ..config import check_choice, check_flag, check_number
+from ..stage import Schedule
 
 
 class CommonSettings(Bridge):
@@ -80,7 +81,7 @@ class CommonSettings(Bridge):
         rate: float = 1e-3,
         critic_rate: float = 3e-4,
         beta1: float = 0.9,
-        schedule: Literal["constant", "cosine", "late"] = "cosine",
+        schedule: Schedule = "cosine",
         representation: int = 64,
         ends_steps: int = 1000,
         generators: bool = True,
@@ -105,6 +106,7 @@ class CommonSettings(Bridge):
         check_choice(self.name, "match", match, ("pairs", "classes"))
         check_choice(self.name, "retrieve", retrieve, ("common", "semantic"))
         check_choice(self.name, "game", game, tuple(GAMES))
+        check_choice(self.name, "schedule", schedule, get_args(Schedule))
         self.hidden, self.common, self.dropout, self.shared = hidden, common, dropout, shared
         self.semantic, self.agreement, self.reconstruction = semantic, agreement, reconstruction
         self.inter, self.intra, self.critic = inter, intra, critic

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, get_args
 
 from ..adversarial import GAMES
 from ..bridge import Bridge
@@ -11,6 +11,7 @@ from ..config import check_choice, check_flag, check_number
 from ..errors import SettingError
 from ..latents.prior import Prior
 from ..latents.searches import search_named
+from ..stage import Schedule
 
 
 class CoupledSettings(Bridge):
@@ -60,7 +61,7 @@ class CoupledSettings(Bridge):
         batch: int,
         rate: float,
         critic_rate: float,
-        schedule: Literal["constant", "cosine", "late"],
+        schedule: Schedule,
         warmup: int,
         beta1: float,
         beta2: float,
@@ -88,6 +89,7 @@ class CoupledSettings(Bridge):
         for key, flag in {"spectral_norm": spectral_norm, "augment": augment}.items():
             check_flag(self.name, key, flag)
         check_choice(self.name, "game", game, tuple(GAMES))
+        check_choice(self.name, "schedule", schedule, get_args(Schedule))
         self.latent, self.concepts, self.game = latent, concepts, game
         self.r1, self.r1_every = r1, r1_every
         self.spectral_norm, self.augment = spectral_norm, augment

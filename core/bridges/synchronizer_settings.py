@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..config import check_choice, check_flag, check_number
 from ..errors import SettingError
+from ..stage import Schedule
 from .coupled import CoupledGANs
 from .fusion import FUSIONS
 
@@ -102,7 +103,7 @@ class SynchronizerSettings(CoupledGANs):
         batch: int = 64,
         rate: float = 1e-3,
         critic_rate: float = 4e-4,
-        schedule: Literal["constant", "cosine", "late"] = "late",
+        schedule: Schedule = "late",
         warmup: int = 0,
         beta1: float = 0.5,
         beta2: float = 0.99,

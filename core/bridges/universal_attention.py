@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..bridge import Needs
+from ..bridge import Needs, check_style
 from ..code import Code
+from ..config import check_number
 from ..errors import DataError, SettingError, UnsupportedError
 from ..objectives import gaussian_kl
 from ..sequences.taught import Taught, teach
@@ -18,7 +19,7 @@ from .universal_game import Branches
 from .universal_losses import diversity_gain, held_still, misaligned, per_value
 from .universal_settings import UniversalSettings
 from .universal_styles import Styles
-from .universal_tasks import Made, Task, Translated, of_same_label, owners
+from .universal_tasks import Made, Task, Translated, of_same_label, owners, planned
 
 
 class UniversalAttention(UniversalSettings):
@@ -51,19 +52,14 @@ class UniversalAttention(UniversalSettings):
     ``UniversalSettings`` says what it can be told.
 
     Raises:
-        SettingError: labels are asked for and there are none.
+        SettingError: labels are asked for and there are none; no task, or one twice.
     """
 
     name = "universal-attention"
     needs = Needs(pairs=True, advice="Records of source and target together are its only teacher.")
 
     def build(self) -> None:
-        if self.tasks is None:
-            if len(self.domains) < 2:
-                raise SettingError(f"{self.name} joins two domains or more, or names its tasks")
-            self.plan = [Task(s, t) for s in self.domains for t in self.domains if s != t]
-        else:
-            self.plan = [Task.of(task) for task in self.tasks]
+        self.plan = planned(self.tasks, list(self.domains))
         staked = self.adversarial if isinstance(self.adversarial, Mapping) else ()
         for domain in (*(d for task in self.plan for d in task), *(self.styled or ()), *staked):
             self.check_domain(domain)
@@ -137,7 +133,7 @@ class UniversalAttention(UniversalSettings):
 
         Raises:
             UnsupportedError: no task has this domain as its target; or it has no style.
-            DataError: neither one style nor one for each item.
+            DataError: no style, or neither one nor one for each item.
         """
         net = self._net(self.generators, domain, "target")
         if not self.in_style(domain):
@@ -147,17 +143,25 @@ class UniversalAttention(UniversalSettings):
             return made
         if style is None:
             style = self._known().of(code.tokens.new_zeros(len(code), self.latent))
-        elif len(style) not in (1, len(code)):
-            raise DataError(
-                f"{len(style)} styles for {len(code)} items; give one for all, or one for each"
-            )
-        elif len(style) == 1 < len(code):
-            style = Code(style.tokens.expand(len(code), -1, -1))
+        else:
+            check_style(style, len(code))
+            if len(style) == 1 < len(code):
+                style = Code(style.tokens.expand(len(code), -1, -1))
         made = net(code, style)
         return made
 
     def style(self, reference: Signal, domain: str) -> Code:
-        """The style ``[b 1 z]`` of references: of the mean of their embeddings."""
+        """The style ``[b 1 z]`` of each reference: of the mean of its embedding.
+
+        Raises:
+            UnsupportedError: the domain is made in no style.
+            DataError: the references are no signal.
+        """
+        if not isinstance(reference, Signal):
+            raise DataError(
+                "references are a Signal, as their modality's collate makes it, not a "
+                f"{type(reference).__name__}; Translator.style takes items"
+            )
         return self._known().of(self._reference(domain)(reference)[0])
 
     def style_sample(self, n: int) -> Code:
@@ -165,7 +169,9 @@ class UniversalAttention(UniversalSettings):
 
         Raises:
             UnsupportedError: no domain is made in a style.
+            SettingError: n is below 1.
         """
+        check_number(self.name, "n", n, 1, integer=True)
         return self._known().sample(n)
 
     def style_mix(self, weights: Tensor) -> Code:
@@ -173,7 +179,7 @@ class UniversalAttention(UniversalSettings):
 
         Raises:
             UnsupportedError: no domain is made in a style, or there are no tokens.
-            DataError: not one weight for each token.
+            DataError: not one finite weight for each token.
         """
         return self._known().mix(weights)
 

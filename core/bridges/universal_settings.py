@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from ..adversarial import GAMES
 from ..bridge import Bridge
 from ..config import check_choice, check_flag, check_number
 from ..errors import SettingError
+from ..stage import Schedule
 from .universal_tasks import Task
 
 
@@ -107,7 +108,7 @@ class UniversalSettings(Bridge):
         rate: float = 1e-3,
         critic_rate: float = 3e-4,
         beta1: float = 0.5,
-        schedule: Literal["constant", "cosine", "late"] = "cosine",
+        schedule: Schedule = "cosine",
         warmup: int = 200,
         clip: float | None = 1.0,
         ema: float | None = 0.999,
@@ -135,6 +136,7 @@ class UniversalSettings(Bridge):
             check_flag(self.name, key, flag)
         check_choice(self.name, "reference", reference, ("target", "label"))
         check_choice(self.name, "game", game, tuple(GAMES))
+        check_choice(self.name, "schedule", schedule, get_args(Schedule))
         if matching and not any(by_domain.values()):
             raise SettingError(
                 f"{self.name}: matching compares what critics see, and there are none; set "

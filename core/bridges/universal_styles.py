@@ -65,16 +65,25 @@ class Styles(nn.Module):
     def mix(self, weights: Tensor) -> Code:
         """Styles of weights over the universal tokens ``[b k]``, the same for every head.
 
+        Args:
+            weights: of any number type, on any device; nested lists do, too.
+
         Raises:
             UnsupportedError: there are no tokens.
-            DataError: not one weight for each token.
+            DataError: not one finite weight for each token.
         """
         layer = self.universal
         if layer.tokens is None:
             raise UnsupportedError("this bridge has no universal tokens to weigh (tokens is 0)")
-        k = len(layer.tokens)
+        k, of = len(layer.tokens), layer.tokens
+        try:
+            weights = torch.as_tensor(weights, dtype=of.dtype, device=of.device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise DataError(f"weights are numbers [b {k}]: {error}") from error
         if weights.ndim != 2 or weights.shape[1] != k:
             raise DataError(f"weights are [b {k}], not {list(weights.shape)}")
+        if not weights.isfinite().all():
+            raise DataError("weights of styles are finite numbers, and some of these are not")
         return Code.of(layer.mix(weights[:, None].expand(-1, layer.heads, -1)))
 
     def stage(self, owner: Mapping[str, str], steps: int, batch: int) -> Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,6 +38,28 @@ class Task(NamedTuple):
                 f"universal-attention: a task is a pair (source, target) of domains, not {pair!r}"
             )
         return cls(*pair)
+
+
+def planned(pairs: Sequence[Sequence[str]] | None, domains: Sequence[str]) -> list[Task]:
+    """The tasks that settings name, or every ordered pair of domains where they name none.
+
+    Raises:
+        SettingError: there is no task, one stands twice, or something is no pair of names.
+    """
+    if pairs is None:
+        if len(domains) < 2:
+            raise SettingError("universal-attention joins two domains or more, or names its tasks")
+        return [Task(s, t) for s in domains for t in domains if s != t]
+    plan = [Task.of(pair) for pair in pairs]
+    if not plan:
+        raise SettingError(
+            "universal-attention: tasks is empty; name pairs (source, target), or leave tasks out "
+            "for every ordered pair of domains"
+        )
+    for task, times in Counter(plan).items():
+        if times > 1:
+            raise SettingError(f"universal-attention: tasks names {task} {times} times; once is due")
+    return plan
 
 
 @dataclass(frozen=True)

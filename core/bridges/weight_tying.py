@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from ..errors import SettingError, UnsupportedError
 from ..layers import layers_of, made_alike, through, tied
 from ..objectives import labelled_cross_entropy
 from ..signal import Signal
-from ..stage import UNLABELLED, Batches, Draw, Phase, Stage
+from ..stage import UNLABELLED, Batches, Draw, Phase, Schedule, Stage
 from .coupled import CoupledGANs, Made, Signals
 from .teacher import Teacher
 
@@ -93,7 +93,7 @@ class WeightTying(CoupledGANs):
         batch: int = 64,
         rate: float = 2e-3,
         critic_rate: float = 1e-3,
-        schedule: Literal["constant", "cosine", "late"] = "late",
+        schedule: Schedule = "late",
         warmup: int = 0,
         beta1: float = 0.5,
         beta2: float = 0.99,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -14,6 +14,7 @@ from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.errors import SettingError
 from transmodal.core.kernel.settings import Training
+from transmodal.core.stage import Schedule
 from transmodal.plugins.audio.modality import Audio
 from transmodal.plugins.features.modality import Features
 from transmodal.plugins.image.modality import Image
@@ -51,3 +52,12 @@ def test_a_flag_is_true_or_false(owner: Any, name: str) -> None:
         with pytest.raises(SettingError) as told:
             owner(**{name: wrong})
         assert str(told.value).endswith(f": {name} must be True or False, not {wrong!r}")
+
+
+@pytest.mark.parametrize("bridge", BRIDGES)
+def test_a_schedule_is_one_of_adams(bridge: Any) -> None:
+    for schedule in get_args(Schedule):
+        assert bridge(schedule=schedule).schedule == schedule
+    listed = "must be one of 'constant', 'cosine', 'late', not 'later'"
+    with pytest.raises(SettingError, match=f"{bridge.name}: schedule {listed}"):
+        bridge(schedule="later")

@@ -28,13 +28,18 @@ class Recipe(click.Command):
 
 
 def numbers(
-    kind: type[int] | type[float] = int, highest: float = math.inf
+    kind: type[int] | type[float] = int,
+    highest: float = math.inf,
+    can: Callable[[float], bool] | None = None,
+    only: str = "",
 ) -> Callable[[Any], list[float]]:
     """The type of an option that is numbers from 0 on with commas between.
 
     Args:
         kind: of each.
         highest: that each may be.
+        can: whether a number is one that can be given; all can when it is not there.
+        only: those that can, in words.
     """
 
     def read(value: Any) -> list[float]:
@@ -50,6 +55,9 @@ def numbers(
         if not all(0 <= number <= highest and math.isfinite(number) for number in found):
             up = f"to {highest:g}" if math.isfinite(highest) else "on"
             raise click.BadParameter(f"give numbers from 0 {up}, not {value!r}")
+        for number in found if can is not None else ():
+            if not can(number):
+                raise click.BadParameter(f"no {number}; there are {only}")
         return found
 
     read.__name__ = "numbers"  # as help says it

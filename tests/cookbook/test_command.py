@@ -27,6 +27,7 @@ MAINS = [
 @click.option("--ways", default="0", type=numbers(highest=1))
 @click.option("--parts", default="a,b", type=named(["a", "b"]))
 @click.option("--shares", default="0.5", type=numbers(float))
+@click.option("--even", default="2", type=numbers(can=lambda n: n % 2 == 0, only="even ones"))
 def show(
     seeds: list[int],
     out: Path,
@@ -34,6 +35,7 @@ def show(
     ways: list[int],
     shares: list[float],
     parts: tuple[str, ...],
+    even: list[int],
 ) -> None:
     click.echo(f"{seeds} {out} {quick} {ways} {shares} {parts} {torch.get_num_threads()}")
 
@@ -78,6 +80,7 @@ def test_options_are_read() -> None:
         (["--ways", "-1"], "give numbers from 0 to 1"),
         (["--shares", "nan"], "give numbers from 0 on, not 'nan'"),
         (["--seeds", "-3"], "give numbers from 0 on"),
+        (["--even", "4,3"], "no 3; there are even ones"),
         (["--parts", "a,c"], "no 'c'; there are a, b"),
         (["--threads", "-1"], "--threads"),
     ],

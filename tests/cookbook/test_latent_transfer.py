@@ -9,8 +9,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from transmodal.cookbook.papers.latent_transfer import experiments, sets
+from transmodal.cookbook.papers.latent_transfer import sets
 from transmodal.cookbook.papers.latent_transfer.__main__ import main
+from transmodal.cookbook.papers.latent_transfer.labels import LABELS, can_be_met, few
 from transmodal.cookbook.work import Work
 from transmodal.core.errors import DataError
 from transmodal.core.stage import UNLABELLED
@@ -38,13 +39,37 @@ def test_the_recipe_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_few_labels_are_balanced_and_the_halves_disjoint() -> None:
     labels = torch.arange(500) % 10
-    a, b = (experiments.few(labels, 50, 0, half) for half in (0, 1))
+    a, b = (few(labels, 50, 0, half) for half in (0, 1))
     for part in (a, b):
         known = part != UNLABELLED
         assert torch.bincount(part[known]).tolist() == [5] * 10
         assert torch.equal(part[known], labels[known])
     assert not ((a != UNLABELLED) & (b != UNLABELLED)).any()
-    assert not torch.equal(a, experiments.few(labels, 50, 1, 0))
+    assert not torch.equal(a, few(labels, 50, 1, 0))
+
+
+@pytest.mark.parametrize("count", [15, 30, 50, 54_220, 60_020])
+def test_counts_of_labels_that_cannot_be_met_are_refused(count: int) -> None:
+    found = CliRunner().invoke(main, ["labels", "--counts", f"100,{count}"])
+    assert found.exit_code == 2
+    said = " ".join(found.output.replace("│", "").split())
+    assert f"no {count}; there are 0, 10, multiples of 20 up to 54200, and 60000" in said
+
+
+def test_the_counts_that_can_be_given_are_met() -> None:
+    assert all(map(can_be_met, LABELS))
+    labels = torch.arange(500) % 10
+    for count in (count for count in range(0, 501, 5) if can_be_met(count)):
+        halves = [few(labels, count // 2, 0, half) for half in (0, 1)]
+        given = sum(int((half != UNLABELLED).sum()) for half in halves)
+        assert given == count or count == 10
+
+
+def test_more_labels_than_a_class_has_are_refused() -> None:
+    labels = torch.cat([torch.arange(10).repeat(5), torch.arange(9)])
+    with pytest.raises(DataError, match="take 6 items of each class, and there are 5 of '9'"):
+        few(labels, 30, 0, 1)
+    assert (few(labels, 50, 0, None) != UNLABELLED).sum() == 50
 
 
 def test_without_data_the_recipe_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,19 +16,20 @@ import click
 from transmodal.cookbook.command import Recipe, numbers, options
 from transmodal.cookbook.papers.latent_transfer.experiments import (
     ABLATION,
-    LABELS,
     PAIRS,
     ablation,
     precisions,
     transfer,
     with_labels,
 )
+from transmodal.cookbook.papers.latent_transfer.labels import LABELS, SHARED_OUT, can_be_met
 from transmodal.cookbook.papers.latent_transfer.pictures import draw
 from transmodal.cookbook.work import Work, remembered, say
 from transmodal.core.evaluation.results import record as record_result
 
 HERE = Path(__file__).parent
 COMMAND = "python -m transmodal.cookbook.papers.latent_transfer"
+COUNTS = f"0, 10, multiples of 20 up to {SHARED_OUT}, and {LABELS[-1]}"
 WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 
 
@@ -37,7 +38,8 @@ WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 @options("latent-transfer-work")
 @click.option("--pairs", default="0,1,2", show_default=True, type=numbers(highest=len(PAIRS) - 1),
               help=f"Which of {PAIRS}, by number.")  # fmt: skip
-@click.option("--counts", default=",".join(map(str, LABELS)), show_default=True, type=numbers(),
+@click.option("--counts", default=",".join(map(str, LABELS)), show_default=True,
+              type=numbers(can=can_be_met, only=COUNTS),
               help="How many labels in all.")  # fmt: skip
 @click.option("--validate", is_flag=True, help="Measure on held-back training items instead.")
 def main(

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from transmodal.cookbook.papers.latent_transfer.labels import few
 from transmodal.cookbook.papers.latent_transfer.models import base, judge, reader
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, Set, cut, load
 from transmodal.cookbook.work import Work
@@ -19,14 +20,12 @@ from transmodal.core.kernel import Kernel, Training
 from transmodal.core.kernel.settings import Precision
 from transmodal.core.latents.base import LatentModel
 from transmodal.core.latents.reader import Reader
-from transmodal.core.seeds import derived_seed
 from transmodal.core.signal import Signal
 from transmodal.core.stage import UNLABELLED
 from transmodal.core.table import Table
 from transmodal.core.translator import Translator
 
 PAIRS = (("mnist", "mnist"), ("mnist", "fashion_mnist"), ("mnist", "fsdd"))
-LABELS = (0, 10, 100, 1000, 10_000, 60_000)
 ABLATION: dict[str, dict[str, Any]] = {
     "unconditional": {"conditional": False, "swd": 0.0},
     "conditional": {"swd": 0.0},
@@ -141,26 +140,6 @@ def heard(translator: Translator, domains: tuple[Domain, Domain]) -> float:
     again = target.data.modality.collate([waves[i] for i in sounding])
     right = target.judge.predict(again) == test.labels[:HEARD][sounding]
     return float(right.sum()) / len(waves)
-
-
-def few(labels: torch.Tensor, count: int, seed: int, half: int | None) -> torch.Tensor:
-    """Labels of which ``count`` remain, the same number for each class.
-
-    Args:
-        labels: ``[m]``, all known.
-        count: how many remain, a multiple of the number of classes.
-        seed: which ones.
-        half: 0 or 1 for the first or the second, disjoint, draw; None for the whole draw.
-    """
-    kept = torch.full_like(labels, UNLABELLED)
-    per = count // len(CLASSES)
-    for label in range(len(CLASSES)):
-        where = (labels == label).nonzero()[:, 0]
-        generator = torch.Generator().manual_seed(derived_seed("few", seed, label))
-        order = where[torch.randperm(len(where), generator=generator)]
-        chosen = order[:per] if half is None else order[half * per : (half + 1) * per]
-        kept[chosen] = label
-    return kept
 
 
 def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, float]:

@@ -55,8 +55,8 @@ def numbers(
         if not all(0 <= number <= highest and math.isfinite(number) for number in found):
             up = f"to {highest:g}" if math.isfinite(highest) else "on"
             raise click.BadParameter(f"give numbers from 0 {up}, not {value!r}")
-        for number in found if can is not None else ():
-            if not can(number):
+        for number in found:
+            if can is not None and not can(number):
                 raise click.BadParameter(f"no {number}; there are {only}")
         return found
 

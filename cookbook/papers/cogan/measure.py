@@ -68,8 +68,8 @@ def coupled(
             same = count_pair(DIGITS, task.name, made.argmax(1), other, len(CLASSES))
             values["class"], values["class/chance"] = same.rate, same.chance
         spent = remembered(work.folder / "seconds", f"{task.name}{tag}", [seed])
-        for found in spent.values():  # none where the training was stopped
-            values["processor seconds"] = found["seconds"]
+        if seed in spent:  # it is not where the training was stopped
+            values["processor seconds"] = spent[seed]["seconds"]
         return values
 
     return work.remember(f"{task.name}{tag}-{seed}", measure)

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from transmodal.cookbook.papers.syncgan import sets
 from transmodal.cookbook.papers.syncgan.__main__ import main
+from transmodal.cookbook.papers.syncgan.experiments import FRACTIONS
+from transmodal.cookbook.papers.syncgan.models import SETTINGS
 from transmodal.cookbook.papers.syncgan.variety import variety
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory
@@ -31,6 +33,13 @@ def test_the_recipe_beats_chance_and_goes_on_where_it_was(tmp_path: Path) -> Non
     again = CliRunner().invoke(main, call, catch_exceptions=False)
     assert "steps/s" not in again.output  # nothing was trained twice
     assert again.output.splitlines()[-1] == first.output.splitlines()[-1]
+
+
+def test_only_fractions_that_have_settings_are_taken() -> None:
+    for fraction in FRACTIONS:
+        assert fraction == 1.0 or f"garments@{fraction}" in SETTINGS
+    found = CliRunner().invoke(main, ["rates", "--fractions", "1,0.2"])
+    assert found.exit_code == 2 and "no 0.2; there are 1.0, 0.4, 0.05" in found.output
 
 
 def test_items_meet_one_to_one_within_a_class() -> None:

@@ -40,7 +40,8 @@ WHAT = (
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("syncgan-work")
 @click.option("--fractions", default=",".join(map(str, FRACTIONS)), show_default=True,
-              type=numbers(float, highest=1), help="Of pairs, for rates.")  # fmt: skip
+              type=numbers(float, can=FRACTIONS.__contains__, only=", ".join(map(str, FRACTIONS))),
+              help="Of pairs, for rates.")  # fmt: skip
 def main(
     what: tuple[str, ...], seeds: list[int], out: Path, fractions: list[float], quick: bool
 ) -> None:

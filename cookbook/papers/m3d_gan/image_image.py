@@ -47,6 +47,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "all_without_attention": {"tokens": 0},
 }
 MEASURES = ("realism", "identity", "diversity_z", "diversity_ref")
+SAME = ("pix2pix/diversity_z", "copy/diversity_z", "copy/diversity_ref")  # 0 by construction
 INPUTS, DRAWS = 100, 8  # for diversity, at most
 
 
@@ -102,18 +103,18 @@ def redrawn(model: Translator, source: str, pictures: Signal, styles: Code) -> T
     return torch.cat(made)
 
 
-@torch.no_grad()
-def styles_of(model: Translator, train: Concepts, styles: Tensor, seed: int) -> Code:
-    """The style of a reference for each of ``styles`` ``[n]``: any training concept's picture."""
-    bridge = model.bridge
-    assert isinstance(bridge, UniversalAttention)
+def references(train: Concepts, styles: Tensor, seed: int) -> Tensor:
+    """A picture of any training concept in each of ``styles`` ``[n]``, ``[n 3 64 64]``."""
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randint(len(train), (len(styles),), generator=generator)
-    tokens = [
-        bridge.style(Signal(train.pictures[c, s].float() / 255), TARGET).tokens
-        for c, s in zip(chosen.split(50), styles.split(50), strict=True)
-    ]
-    return Code(torch.cat(tokens))
+    return train.pictures[chosen, styles].float() / 255
+
+
+@torch.no_grad()
+def styles_of(model: Translator, train: Concepts, styles: Tensor, seed: int) -> Code:
+    """The style of each of ``references``."""
+    pictures = references(train, styles, seed).split(50)
+    return Code(torch.cat([model.bridge.style(Signal(some), TARGET).tokens for some in pictures]))
 
 
 def figures(
@@ -167,9 +168,13 @@ def heeded(model: Translator, source: str, train: Concepts, test: Concepts) -> d
 
 
 def others(net: Pix2Pix, source: str, test: Concepts, judge: Judges) -> dict[str, float]:
-    """What pix2pix and pixel copy reach, and how different real pictures of a concept are."""
+    """What pix2pix and pixel copy reach, and how different real pictures of a concept are.
+
+    pix2pix is told drawn styles where the model is given references; it makes nothing of draws
+    of z, and a copy is always the same: their diversity is 0.
+    """
     pictures = sources(test, source).values
-    found: dict[str, float] = {}
+    found: dict[str, float] = dict.fromkeys(SAME, 0.0)
     copies = pictures.expand(-1, 3, -1, -1)
     for name, make in (("pix2pix", net.make), ("copy", lambda x, k: copies)):
         for k, style in enumerate(WANTED, 1):
@@ -179,11 +184,15 @@ def others(net: Pix2Pix, source: str, test: Concepts, judge: Judges) -> dict[str
         for what in ("realism", "identity"):
             each = [found[f"{name}/{what}/{style}"] for style in WANTED]
             found[f"{name}/{what}"] = sum(each) / len(each)
-    real = test.pictures[:: max(1, len(test) // INPUTS), 1:].float() / 255
+    some = slice(None, None, max(1, len(test) // INPUTS))
+    real = test.pictures[some, 1:].float() / 255
+    made = torch.stack([net.make(pictures[some], k) for k in range(1, len(STYLES))], 1)
     generator = torch.Generator().manual_seed(7)
     wanted = torch.randint(len(WANTED), (len(real), DRAWS), generator=generator)
-    found["real/diversity"] = judge.diversity(real[torch.arange(len(real))[:, None], wanted])
-    found["real/n"] = float(len(real))
+    rows = torch.arange(len(real))[:, None]
+    found["real/diversity"] = judge.diversity(real[rows, wanted])
+    found["pix2pix/diversity_ref"] = judge.diversity(made[rows, wanted])
+    found |= {f"{key}/n": float(len(real)) for key in (*SAME, "pix2pix/diversity_ref", "real")}
     return found
 
 

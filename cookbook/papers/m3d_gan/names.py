@@ -211,11 +211,13 @@ def drawn(model: Translator, judged: Judges, train: Concepts, test: Concepts) ->
 
 
 @torch.no_grad()
-def pictures(model: Translator, train: Concepts, texts: Sequence[str]) -> Tensor:
-    """``[n 3 64 64]`` of texts, in the style of the first training concepts' noto pictures."""
+def pictures(
+    model: Translator, train: Concepts, texts: Sequence[str], artist: str = "noto"
+) -> Tensor:
+    """``[n 3 64 64]`` of texts, in the style of the first training concepts by an artist."""
     bridge = model.bridge
     assert isinstance(bridge, UniversalAttention)
-    style = bridge.style(train.of("noto")[:64], DRAWING).tokens.mean(0, keepdim=True)
+    style = bridge.style(train.of(artist)[:64], DRAWING).tokens.mean(0, keepdim=True)
     made = []
     for start in range(0, len(texts), 50):
         signal = model.domains[WORDS].collate(texts[start : start + 50])

@@ -42,7 +42,8 @@ STYLED = tuple(f"{what}/{style}" for what in PICTURES[:2] for style in WANTED)
 GUESSED = {name: 0.2 if "realism" in name else 1 / 200 for name in (*PICTURES[:2], *STYLED)}
 GUESSED |= {f"{who}/{name}": GUESSED[name] for who in ("pix2pix", "copy") for name in PICTURES[:2]}
 GUESSED["judge/styles"] = 0.2
-NAMED = {"top1": 1 / 200, "rank": 0.5}
+FOUND = ("top1", "top1_likelihood", "nearest_name", "nearest_words", "nearest_picture")
+NAMED = {**dict.fromkeys(FOUND, 1 / 200), "rank": 0.5, "realism": 0.2}
 ROWS = (
     Row("text_text", "text_text-test", "text->text",
         same("bleu", "chrf", "chance/bleu", "parameters")),
@@ -58,19 +59,20 @@ ROWS = (
     Row("text_speech", "text_speech-test", "text->speech",
         {**same("wer", "wer_real", "wer_copy", "wer_swapped"),
          "every/style": "style", "every/style_real": "style_real"},
-        {"style": 0.25}),
+        {"style": 0.25, "style_real": 0.25}),
     Row("speech_text", "speech_text-test", "speech->text",
         same("cer", "wer", "spelling/cer", "spelling/wer", "unseen/cer", "unseen/wer")),
     Row("prompts_text", "prompts_text-test", "speech->text/prompts",
         same("cer", "wer", "spelling/cer", "spelling/wer", "voices/cer", "voices/wer")),
     Row("prompts_speech", "prompts_speech-test", "text->speech/prompts",
         same("wer", "style", *(f"{who}/{what}" for who in ("before", "real", "copy")
-                               for what in ("wer", "style"))), {"style": 0.2}),
+                               for what in ("wer", "style"))),
+        {f"{who}style": 0.2 for who in ("", "before/", "real/", "copy/")}),
     *(
         Row(verb, f"image_image-{source}", task, {
             **same(*PICTURES, *STYLED, "judge/styles", "real/diversity", "parameters"),
-            **same("pix2pix/realism", "pix2pix/identity", "pix2pix/parameters"),
-            **same("copy/realism", "copy/identity"),
+            **same(*(f"{who}/{name}" for who in ("pix2pix", "copy") for name in PICTURES)),
+            **same("pix2pix/parameters"),
         }, GUESSED)
         for verb, source, task in (
             ("image_image", "emoji", "image->image"), ("drawings", "edges", "edges->image"),

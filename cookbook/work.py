@@ -43,6 +43,22 @@ class Work:
     precision: Precision = "bf16"
     quick: bool = False
 
+    @classmethod
+    def of(cls, out: Path, quick: bool, validate: bool = False) -> Work:
+        """The work of a recipe's run; figures to record are never beside, or taken for, others.
+
+        Args:
+            out: the recipe's folder.
+            quick: a small size of everything, in a folder in it.
+            validate: measured on held-back training items, likewise.
+        """
+        kinds = {"quick": quick, "validate": validate}
+        return cls(out / "-".join(kind for kind, is_it in kinds.items() if is_it), quick=quick)
+
+    def translator(self, tag: str, seed: int) -> Path:
+        """The folder of a translator, as ``trained`` keeps it."""
+        return (self.folder / translator_file(tag, seed)).parent
+
     def steps(self, full: int) -> int:
         return max(2, full // 40) if self.quick else full
 
@@ -160,7 +176,7 @@ def weights_file(name: str) -> str:
 
 
 def translator_file(tag: str, seed: int) -> str:
-    """The file of a translator's weights, as ``trained`` keeps it, in the folder."""
+    """The file of a translator's weights, as ``trained`` keeps it, in the work folder."""
     return f"translators/{tag}-{seed}/model.safetensors"
 
 
@@ -189,7 +205,7 @@ def trained(
             settings, or began from other weights.
     """
     name, translator = f"{tag}-{seed}", make()
-    place, state = (work.folder / kind / name for kind in ("translators", "states"))
+    place, state = work.translator(tag, seed), work.folder / "states" / name
     work.check_origin(name, place, after)
     if not (place / "config.json").is_file():
         fresh, spent = not state.exists(), work.folder / "seconds" / f"{name}.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from transmodal.cookbook.work import Work, remembered, trained
+from transmodal.cookbook.work import Work, remembered, trained, translator_file
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.errors import SettingError
 from transmodal.core.signal import Signal
@@ -32,6 +32,9 @@ def test_a_translator_of_other_settings_is_not_taken_for_the_recipes(tmp_path: P
     for _ in range(2):
         found = trained(work, "toy", 0, lambda: make(8), pictures)
         assert found.connected and len(calls) == 1
+    place = tmp_path / "translators" / "toy-0"
+    assert work.translator("toy", 0) == place and (place / "config.json").is_file()
+    assert tmp_path / translator_file("toy", 0) == place / "model.safetensors"
     assert remembered(tmp_path / "seconds", "toy", [0, 1])[0]["seconds"] > 0
     with pytest.raises(SettingError, match="the recipe's: bridge has width 8, not 16; delete"):
         trained(work, "toy", 0, lambda: make(16), pictures)
@@ -41,6 +44,14 @@ def test_a_translator_of_other_settings_is_not_taken_for_the_recipes(tmp_path: P
         trained(work, "toy", 0, lambda: other, pictures)
     with pytest.raises(SettingError, match=r"a has std 0\.1, not 0\.2; delete"):
         trained(work, "toy", 0, lambda: make(8, std=0.2), pictures)
+
+
+def test_others_never_stand_beside_the_figures_to_record() -> None:
+    out = Path("some-work")
+    assert Work.of(out, quick=False) == Work(out)
+    assert Work.of(out, quick=True) == Work(out / "quick", quick=True)
+    assert Work.of(out, quick=False, validate=True) == Work(out / "validate")
+    assert Work.of(out, True, validate=True) == Work(out / "quick-validate", quick=True)
 
 
 def test_the_seconds_of_a_training_that_was_deleted_are_forgotten(tmp_path: Path) -> None:

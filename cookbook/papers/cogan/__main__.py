@@ -43,8 +43,7 @@ def main(
     quick: bool,
 ) -> None:
     """Run the command line; its help is this module's docstring."""
-    # never beside, and never mistaken for, the figures to record
-    place = Work(out / "quick" if quick else out, quick=quick)
+    place = Work.of(out, quick)
     for seed in seeds:
         for name in ("edges", "negatives", "rotation"):
             if name in what:

@@ -22,10 +22,9 @@ COLUMNS = 20
 
 def draw(work: Work, folder: Path, seed: int = 0) -> None:
     """PNG files of all that is trained; what is not yet is left out."""
-    trained = work.folder / "translators"
     for name, task in TASKS.items():
         for tag, waist in (("", 1), ("-wide", 0)):
-            if not (trained / f"{name}{tag}-{seed}" / "config.json").is_file():
+            if not (work.translator(f"{name}{tag}", seed) / "config.json").is_file():
                 continue
             translator = couple(work, task, seed, tag, waist)
             _save(sampled(translator, operator=task.operator), folder / f"{name}{tag}.png")

@@ -52,9 +52,7 @@ def main(
     validate: bool,
 ) -> None:
     """Run the command line; its help is this module's docstring."""
-    if quick or validate:  # never beside, and never mistaken for, the figures to record
-        out = out / "-".join(["quick"] * quick + ["validate"] * validate)
-    place = Work(out, quick=quick)
+    place = Work.of(out, quick, validate)
     for seed in seeds:
         if "transfer" in what:
             for number in pairs:
@@ -66,9 +64,9 @@ def main(
         if "labels" in what:
             for count in counts:
                 say(f"{count} labels", with_labels(place, count, seed, validate))
-    shown = out if quick or validate else HERE
+    shown = place.folder if quick or validate else HERE
     if "record" in what:
-        record(out / "values", shown / "results.json", seeds)
+        record(place.folder / "values", shown / "results.json", seeds)
     if "pictures" in what:
         draw(place, [PAIRS[number] for number in pairs], shown / "pictures")
 

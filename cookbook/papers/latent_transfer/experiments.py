@@ -123,7 +123,7 @@ def transfer(work: Work, source: str, target: str, seed: int, validate: bool) ->
             values[f"judge/{domain}"] = accuracy
         if target == "fsdd":
             values[f"{source}->{target}/heard"] = heard(translator, domains)
-        translator.save(work.folder / "translators" / f"{source}-{target}-{seed}")
+        translator.save(work.translator(f"{source}-{target}", seed))
         return values
 
     return work.remember(f"{source}-{target}-{seed}", measure)

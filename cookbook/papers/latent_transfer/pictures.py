@@ -25,8 +25,7 @@ def draw(work: Work, pairs: Sequence[tuple[str, str]], folder: Path, seed: int =
     """A picture of transfers and one of interpolations for each pair, as PNG files."""
     registry = Registry.load()
     for source, target in pairs:
-        place = work.folder / "translators" / f"{source}-{target}-{seed}"
-        translator = Translator.load(place, registry)
+        translator = Translator.load(work.translator(f"{source}-{target}", seed), registry)
         first, second = translator.domains
         for here, there, name in ((first, second, source), (second, first, target)):
             data = load(name)

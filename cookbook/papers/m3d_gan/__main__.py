@@ -52,8 +52,7 @@ RESULTS = Path(__file__).parent / "results.json"
               show_default=True, help="Which held-out items to measure on.")  # fmt: skip
 def main(what: tuple[str, ...], seeds: list[int], out: Path, part: str, quick: bool) -> None:
     """Run the command line; its help is this module's docstring."""
-    # never beside, and never mistaken for, the figures to record
-    work = Work(out / "quick" if quick else out, quick=quick)
+    work = Work.of(out, quick)
     for name in what:
         if name == "record":
             written = record(work.folder, work.folder / RESULTS.name if quick else RESULTS, seeds)

@@ -38,7 +38,7 @@ def page(work: Work, seed: int, pictures: Path) -> Path:
         "Held-out items, not chosen: at even distances in the test part.",
     )
     for tag, section in SECTIONS.items():
-        folder = work.folder / "translators" / f"{tag}-{seed}"
+        folder = work.translator(tag, seed)
         if (folder / "config.json").is_file():
             section(report, work, Translator.load(folder, Registry.load()), pictures)
     path = work.folder / "report.html"

@@ -46,8 +46,7 @@ def main(
     what: tuple[str, ...], seeds: list[int], out: Path, fractions: list[float], quick: bool
 ) -> None:
     """Run the command line; its help is this module's docstring."""
-    # never beside, and never mistaken for, the figures to record
-    work = Work(out / "quick" if quick else out, quick=quick)
+    work = Work.of(out, quick)
     for name in what:
         if name == "rates":
             for fraction in fractions:

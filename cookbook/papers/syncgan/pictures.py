@@ -35,7 +35,7 @@ def draw(work: Work, folder: Path, seed: int = 0) -> None:
     for form in instruments.FORMS:
         makers[f"instruments-{form}"] = partial(instruments.translator, work, form, seed)
     for name, make in makers.items():
-        if not (work.folder / "translators" / f"{name}-{seed}" / "config.json").is_file():
+        if not (work.translator(name, seed) / "config.json").is_file():
             continue
         translator = make()
         samples(translator, folder / f"samples-{name}.png", folder)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cosine_similarity, cross_entropy
 
 from ..code import Code
 from ..config import check_number
@@ -98,6 +98,20 @@ class Judge(nn.Module):
         """
         known = _labelled(len(signal), labels, self.classes)
         return float((self.predict(signal, batch)[known] == labels.cpu()[known]).double().mean())
+
+    def similarity(self, one: Signal, other: Signal, batch: int = 512) -> float:
+        """Mean cosine of the features of items at the same place, in [-1, 1].
+
+        Of a judge that tells speakers or styles apart: how alike they sound, as speakers are
+        verified by (Snyder et al. 2018, x-vectors).
+
+        Raises:
+            DataError: not as many of one as of the other, or none.
+        """
+        if len(one) != len(other):
+            raise DataError(f"{len(one)} items cannot be held against {len(other)}; give pairs")
+        pairs = self.features(one, batch), self.features(other, batch)
+        return float(cosine_similarity(*pairs).double().mean())
 
     def _vector(self, signal: Signal) -> Tensor:
         code: Code = self.prenet(signal)

@@ -99,6 +99,8 @@ def test_all_is_measured_and_remembered(
     values = text_speech.measure(full, 0)
     assert values["wer_real"] == 0 and values["wer_swapped"] == 1
     assert values["every/n"] == 12 and 0 <= values["every/style"] <= 1
+    alike = [values[f"every/similarity{key}"] for key in ("", "_other")]
+    assert alike[0] != alike[1] and all(-1 <= value <= 1 for value in alike)
     assert heard[:3] == [len(tones().waves[i]) for i in (0, 4, 8)]
     before = len(heard)
     assert text_speech.measure(full, 0) == values and len(heard) == before

@@ -54,6 +54,19 @@ def test_what_a_judge_reads_does_not_depend_on_batches_or_mode(judge: Judge) -> 
     judge.eval()
 
 
+def test_what_is_of_a_class_is_alike(judge: Judge) -> None:
+    signal, labels = bars(80, seed=3)
+    order = labels.argsort()
+    alike, other = signal[order], signal[order.roll(40)]
+    assert judge.similarity(alike, alike) == pytest.approx(1)
+    assert judge.similarity(alike, signal[order.roll(1)]) > judge.similarity(alike, other) + 0.2
+    a, b = (judge.features(x).double() for x in (alike, other))
+    by_hand = ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).mean()
+    assert judge.similarity(alike, other) == pytest.approx(float(by_hand), abs=1e-5)
+    with pytest.raises(DataError, match="80 items cannot be held against 79"):
+        judge.similarity(alike, other[torch.arange(79)])
+
+
 def test_a_judge_is_frozen_and_the_random_state_is_kept() -> None:
     signal, labels = bars(40, seed=0)
     state = torch.get_rng_state()

@@ -146,8 +146,9 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     A test sentence is said after its own recording as reference (``wer``), and in another style
     after a recording of another sentence (``wer_swapped``); ``wer_real`` is of its
     recording, ``wer_copy`` of that recording through the log-mel and back. For ``every/style``
-    every test sentence is said in every style, after another sentence. ``told/...`` is
-    ``heeded``, all there is of a quick run.
+    every test sentence is said in every style, after another sentence; ``every/similarity`` is
+    the cosine of the judge's features of both, ``every/similarity_other`` that with a reference
+    of another style. ``told/...`` is ``heeded``, all there is of a quick run.
     """
     real = corpus(work, {"test": "test", "choices": "validation"}[part], SAID)
     count = len(real) // len(STYLES)
@@ -166,6 +167,10 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
         found["every/style_real"] = judge.accuracy(signal, real.styles)
         made = judge.modality.collate([hearable(wave) for wave in everything.waves])
         found["every/style"] = judge.accuracy(made, real.styles)
+        after = references(real, count)
+        for key, clips in (("", after), ("_other", [*after[count:], *after[:count]])):
+            heard = judge.modality.collate(clips)
+            found[f"every/similarity{key}"] = judge.similarity(made, heard)
         own = [real.waves[(i % n) * count + i] for i in range(count)]
         swapped = [((i + 1 + i // n % (n - 1)) % n) * count + i for i in range(count)]
         texts = real.texts[:count]
@@ -222,12 +227,13 @@ def heeded(ours: Translator, real: Spoken) -> dict[str, float]:
 
 
 def said_in_all(ours: Translator, real: Spoken, count: int) -> Said:
-    """Every test sentence in every style, in the order of ``real``.
+    """Every test sentence in every style, in the order of ``real``."""
+    return say(ours, real.texts, references(real, count))
 
-    References are test recordings of the style, of the next sentence.
-    """
-    references = [real.waves[i // count * count + (i + 1) % count] for i in range(len(real))]
-    return say(ours, real.texts, references)
+
+def references(real: Spoken, count: int) -> list[Tensor]:
+    """For each test recording another of its style, of the next sentence."""
+    return [real.waves[i // count * count + (i + 1) % count] for i in range(len(real))]
 
 
 def hearable(wave: Tensor) -> Tensor:

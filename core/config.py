@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -59,6 +60,17 @@ def check_flag(owner: str, name: str, value: object) -> None:
     """
     if not isinstance(value, bool):
         raise SettingError(f"{owner}: {name} must be True or False, not {value!r}")
+
+
+def check_names(owner: str, name: str, value: object) -> None:
+    """Refuse a setting that is no list of names; a lone word would count letter by letter.
+
+    Raises:
+        SettingError: naming the owner, the setting and the value.
+    """
+    listed = value if isinstance(value, Sequence) and not isinstance(value, str) else [None]
+    if not all(isinstance(each, str) for each in listed):
+        raise SettingError(f"{owner}: {name} must be a list of names, not {value!r}")
 
 
 def check_choice(owner: str, name: str, value: object, choices: tuple[Any, ...]) -> None:

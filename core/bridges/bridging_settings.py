@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, get_args
 
 from ..bridge import Bridge
-from ..config import check_choice, check_flag, check_number
+from ..config import check_choice, check_flag, check_names, check_number
 from ..stage import Schedule
 
 
@@ -101,6 +101,7 @@ class BridgingSettings(Bridge):
             check_number(self.name, key, weight, 0)
         check_number(self.name, "copies", copies, 0, integer=True)
         check_choice(self.name, "schedule", schedule, get_args(Schedule))
+        check_names(self.name, "gans", gans)
         flags = {"conditional": conditional, "fixed_head": fixed_head,
                  "sampled_target": sampled_target, "balanced": balanced, "augment": augment,
                  "pseudo_labels": pseudo_labels}  # fmt: skip

@@ -84,7 +84,8 @@ class CoupledSettings(Bridge):
                 "reach": reach, "weight_decay": weight_decay}  # fmt: skip
         for key, value in real.items():
             check_number(self.name, key, value, 0)
-        for key, value in {"beta1": beta1, "beta2": beta2, "ema": ema or 0.0}.items():
+        shares = {"beta1": beta1, "beta2": beta2, "ema": 0.0 if ema is None else ema}
+        for key, value in shares.items():
             check_number(self.name, key, value, 0, 1)
         for key, flag in {"spectral_norm": spectral_norm, "augment": augment}.items():
             check_flag(self.name, key, flag)
@@ -100,8 +101,8 @@ class CoupledSettings(Bridge):
         self.truncation = truncation
         self.inverse_steps, self.inversion, self.reach = inverse_steps, inversion, reach
         self.space = Prior(latent, concepts)
-        chosen = {"name": "adam"} if inversion is None else dict(inversion)
-        if "name" not in chosen:
+        chosen = {"name": "adam"} if inversion is None else inversion
+        if not isinstance(chosen, Mapping) or "name" not in chosen:
             raise SettingError(
                 f"{self.name}: inversion is the name of a search and its settings, such as "
                 f"{{'name': 'adam', 'restarts': 4}}, not {inversion!r}"

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from ..adversarial import GAMES
 from ..bridge import Bridge
-from ..config import check_choice, check_flag, check_number
+from ..config import check_choice, check_flag, check_names, check_number
 from ..errors import SettingError
 from ..stage import Schedule
 from .universal_tasks import Task
@@ -125,18 +125,24 @@ class UniversalSettings(Bridge):
         weights = {"reconstruction": reconstruction, "kl": kl, "distance": distance, "r1": r1,
                    "matching": matching,
                    "latent_regression": latent_regression, "guide": guide, "rate": rate,
-                   "critic_rate": critic_rate, "clip": clip or 0.0,
+                   "critic_rate": critic_rate, "clip": 0.0 if clip is None else clip,
                    **{f"adversarial {d}".strip(): w for d, w in by_domain.items()}}  # fmt: skip
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
         check_number(self.name, "guide_until", guide_until, 1e-6, 1)
-        for key, value in {"beta1": beta1, "ema": ema or 0.0}.items():
+        for key, value in {"beta1": beta1, "ema": 0.0 if ema is None else ema}.items():
             check_number(self.name, key, value, 0, 1)
         for key, flag in {"conditional": conditional, "styled_critics": styled_critics}.items():
             check_flag(self.name, key, flag)
         check_choice(self.name, "reference", reference, ("target", "label"))
         check_choice(self.name, "game", game, tuple(GAMES))
         check_choice(self.name, "schedule", schedule, get_args(Schedule))
+        if styled is not None:
+            check_names(self.name, "styled", styled)
+        if tasks is not None and not isinstance(tasks, Sequence):
+            raise SettingError(
+                f"{self.name}: tasks must be a list of pairs (source, target), not {tasks!r}"
+            )
         if matching and not any(by_domain.values()):
             raise SettingError(
                 f"{self.name}: matching compares what critics see, and there are none; set "

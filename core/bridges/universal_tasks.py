@@ -33,7 +33,8 @@ class Task(NamedTuple):
         Raises:
             SettingError: it is no pair of names.
         """
-        if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(d, str) for d in pair):
+        listed = isinstance(pair, Sequence) and not isinstance(pair, str)
+        if not listed or len(pair) != 2 or not all(isinstance(d, str) for d in pair):
             raise SettingError(
                 f"universal-attention: a task is a pair (source, target) of domains, not {pair!r}"
             )
@@ -58,7 +59,9 @@ def planned(pairs: Sequence[Sequence[str]] | None, domains: Sequence[str]) -> li
         )
     for task, times in Counter(plan).items():
         if times > 1:
-            raise SettingError(f"universal-attention: tasks names {task} {times} times; once is due")
+            raise SettingError(
+                f"universal-attention: tasks names {task} {times} times; once is due"
+            )
     return plan
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,9 +164,9 @@ class AdamSearch(Search):
         super().__post_init__()
         owner = type(self).__name__
         check_number(owner, "rate", self.rate, math.ulp(0.0))
+        if not isinstance(self.betas, Sequence) or len(self.betas) != 2:
+            raise SettingError(f"{owner}: betas must be two numbers, not {self.betas!r}")
         object.__setattr__(self, "betas", tuple(self.betas))  # JSON gives a list
-        if len(self.betas) != 2:
-            raise SettingError(f"{owner}: betas must be two numbers, not {self.betas}")
         for beta in self.betas:
             check_number(owner, "betas", beta, 0, 1 - 1e-7)
 

@@ -142,6 +142,14 @@ class Reader:
             self.errors.append(f"records.manifest: no such file {self.folder / str(manifest)}")
         if folders is not None and not isinstance(folders, dict):
             self.errors.append("records.folders: not a table {NAME = FOLDER}")
+        for name, folder in folders.items() if isinstance(folders, dict) else ():
+            if not isinstance(folder, str):
+                self.errors.append(
+                    f"records.folders.{name}: must be the path of a folder, not {folder!r}"
+                )
+        for name in ("paired", "stream"):
+            if not isinstance(section.get(name, False), bool):
+                self.errors.append(f"records.{name}: must be true or false, not {section[name]!r}")
 
         def read() -> Records:
             from ...core.records import Records

@@ -239,6 +239,18 @@ def test_a_wrong_recipe_is_told_everything_at_once(registry: Registry, tmp_path:
         (RECIPE.replace('name = "swap"', ""), "bridge.name: missing"),
         (RECIPE.replace('manifest = "all.csv"', ""), "records: give either manifest"),
         (RECIPE.replace('manifest = "all.csv"', "folders = 3"), "records.folders: not a table"),
+        (
+            RECIPE.replace('manifest = "all.csv"', "folders = {a = '.', b = 3}"),
+            "records.folders.b: must be the path of a folder, not 3",
+        ),
+        (
+            RECIPE.replace("[records]", '[records]\npaired = "no"'),
+            "records.paired: must be true or",
+        ),
+        (
+            RECIPE.replace("[records]", "[records]\nstream = 1"),
+            "stream: must be true or false, not 1",
+        ),
         (RECIPE.replace('split = "train"', 'split = "dev"'), "no record has the split 'dev'"),
     ],
 )

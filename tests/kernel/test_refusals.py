@@ -82,6 +82,7 @@ def test_terms_that_change_their_names_are_refused() -> None:
         ({"patience": -1}, "patience must be a whole number >= 0, not -1"),
         ({"save_every": -1}, "save_every must be a number >= 0, not -1"),
         ({"device": "abacus"}, "device 'abacus' cannot be used here"),
+        ({"device": ["cpu"]}, r"device \['cpu'\] cannot be used here"),
         ({"device": "cuda:99"}, "device 'cuda:99' cannot be used here"),
         ({"device": "meta"}, "device 'meta' holds no values"),
     ],

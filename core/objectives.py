@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .stage import UNLABELLED
+
 
 def gaussian_kl(mean: Tensor, std: Tensor) -> Tensor:
     """KL divergence ``[b]`` of N(mean, diag std^2) from N(0, I), in nats.
@@ -51,8 +53,8 @@ def labelled_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         logits: ``[b k]``.
-        labels: ``[b]`` class indices, negative where unknown.
+        labels: ``[b]`` class indices, ``UNLABELLED`` (-1) where unknown.
     """
     # A clamped count instead of a branch: no look at the device's data.
-    total = F.cross_entropy(logits.float(), labels, ignore_index=-1, reduction="sum")
-    return total / (labels >= 0).sum().clamp(min=1)
+    total = F.cross_entropy(logits.float(), labels, ignore_index=UNLABELLED, reduction="sum")
+    return total / (labels != UNLABELLED).sum().clamp(min=1)

@@ -18,6 +18,7 @@ import transmodal
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FLOORS = ("core", "registry", "plugins", "cookbook")
+LONGEST = 300  # lines of a file, as CONTRIBUTING says
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "sklearn": "scikit-learn",
@@ -64,6 +65,13 @@ def test_every_package_has_an_init() -> None:
     assert [
         f for f in {p.parent for p in sources(*FLOORS)} if not (f / "__init__.py").exists()
     ] == []
+
+
+def test_no_file_is_too_long() -> None:
+    assert f"never past {LONGEST}" in (ROOT / "CONTRIBUTING.md").read_text()
+    lengths = {path: len(path.read_text().splitlines()) for path in sources(*FLOORS)}
+    long = {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > LONGEST}
+    assert long == {}, "part them where one idea ends and another begins"
 
 
 def test_the_root_imports_nothing_eagerly() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,6 +78,16 @@ def named(known: Collection[str]) -> Callable[[Any], tuple[str, ...]]:
 
     read.__name__ = "names"
     return read
+
+
+def tell(done: str, names: Sequence[str]) -> None:
+    """Print what was done with which figures or pictures, or what to do first where there are none.
+
+    Args:
+        done: ``"recorded"`` or ``"drew"``.
+        names: of them, each told once.
+    """
+    click.echo(f"{done} {', '.join(dict.fromkeys(names)) or 'nothing; measure something first'}")
 
 
 def options(folder: str, seeds: str = "0,1,2") -> Callable[[Command], Command]:

@@ -133,6 +133,7 @@ def test_the_command_measures_and_records_at_a_quick_size(tmp_path: Path) -> Non
     first = CliRunner().invoke(main, call, catch_exceptions=False)
     assert first.exit_code == 0
     entries = {e["name"]: e for e in json.loads((tmp_path / "quick" / "results.json").read_text())}
+    assert first.output.splitlines()[-1].startswith("recorded wikipedia/cca/")
     ours = entries["wikipedia/cm_gans/average"]
     assert ours["mean"] > ours["chance"] + 0.03 and ours["n"] == 2 * 693
     gap = [entries[f"wikipedia/difference_to_best{end}"]["mean"] for end in ("/low", "", "/high")]

@@ -36,7 +36,8 @@ def test_negatives_beat_chance_and_are_not_trained_twice(tmp_path: Path) -> None
     assert "steps/s" not in again.output  # nothing was trained twice
     assert again.output.splitlines()[-1] == first.output.splitlines()[-1]
     call[0] = "record"
-    CliRunner().invoke(main, call, catch_exceptions=False)
+    told = CliRunner().invoke(main, call, catch_exceptions=False).output
+    assert told.startswith("recorded negatives, negatives/corrected, ")
     results = tmp_path / "quick" / "results.json"  # never the recipe's own
     entries = {e["name"]: e for e in json.loads(results.read_text())}
     assert entries["negatives"]["mean"] == pytest.approx(values["agreement"])

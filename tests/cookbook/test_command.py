@@ -12,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from transmodal.cookbook.command import Recipe, named, numbers, options
+from transmodal.cookbook.command import Recipe, named, numbers, options, tell
 from transmodal.core.errors import DataError
 
 MAINS = [
@@ -99,6 +99,26 @@ def test_an_error_raised_on_purpose_is_one_message() -> None:
     found = CliRunner().invoke(fail, ["ours"])
     assert found.exit_code == 2 and found.output == "Error: no such data set: x\n"
     assert isinstance(CliRunner().invoke(fail, ["other"]).exception, KeyError)
+
+
+def test_what_was_done_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("drew", ["a", "b", "a"])
+    assert capsys.readouterr().out == "drew a, b\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("cogan", "record"), ("cogan", "pictures"), ("syncgan", "record"), ("syncgan", "pictures"),
+     ("latent_transfer", "record"), ("cm_gans", "record"), ("m3d_gan", "record")],
+)  # fmt: skip
+def test_where_nothing_was_measured_a_recipe_says_so(name: str, what: str, tmp_path: Path) -> None:
+    main = import_module(f"transmodal.cookbook.papers.{name}.__main__").main
+    call = [what, "--quick", "--out", str(tmp_path)]
+    found = CliRunner().invoke(main, call, catch_exceptions=False)
+    assert found.exit_code == 0
+    done = {"record": "recorded", "pictures": "drew"}[what]
+    assert found.output == f"{done} nothing; measure something first\n"
+    assert not list(tmp_path.rglob("*.*"))
 
 
 @pytest.mark.parametrize("module", MAINS)

@@ -31,7 +31,8 @@ def test_the_recipe_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
     assert "steps/s" not in again.output  # nothing was trained twice
     assert again.output.splitlines()[-1] == first.output.splitlines()[-1]
     call[:2] = ["record"]
-    CliRunner().invoke(main, call, catch_exceptions=False)
+    told = CliRunner().invoke(main, call, catch_exceptions=False).output
+    assert told.startswith("recorded mnist->fsdd, mnist->fsdd/agreement, ")
     results = tmp_path / "quick" / "results.json"  # never the recipe's own
     entries = {e["name"]: e["mean"] for e in json.loads(results.read_text())}
     assert entries["mnist->fsdd"] == values["mnist->fsdd"]

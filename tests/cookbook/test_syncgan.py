@@ -32,7 +32,9 @@ def test_the_recipe_beats_chance_and_goes_on_where_it_was(tmp_path: Path) -> Non
     assert found["rate@1.0"] == values["rate"] and found["entropy@1.0"] == values["entropy"]
     again = CliRunner().invoke(main, call, catch_exceptions=False)
     assert "steps/s" not in again.output  # nothing was trained twice
-    assert again.output.splitlines()[-1] == first.output.splitlines()[-1]
+    *_, rates, told = first.output.splitlines()
+    assert again.output.splitlines()[-2:] == [rates, told]
+    assert rates.startswith("rates 1.0 0: ") and told.startswith("recorded rate@1.0, ")
 
 
 def test_only_fractions_that_have_settings_are_taken() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe, named, options
+from transmodal.cookbook.command import Recipe, named, options, tell
 from transmodal.cookbook.papers.cm_gans.experiments import DATA, Run
 from transmodal.cookbook.papers.cm_gans.methods import CHOICES, METHODS
 from transmodal.cookbook.papers.cm_gans.record import record
@@ -56,7 +56,7 @@ def main(
                 for row, value in run.ablate(name, seed):
                     click.echo(f"{name} ablation {row} {seed}: MAP {value:.4f}")
     if "record" in what:
-        record(run, run.values if quick else HERE, seeds, data)
+        tell("recorded", record(run, run.values if quick else HERE, seeds, data))
     if "report" in what:
         for name in data:
             click.echo(f"wrote {report(run, name, seeds[0])}")

@@ -26,6 +26,7 @@ class Recorder:
 
     def __init__(self, run: Run, folder: Path, seeds: list[int]) -> None:
         self.run, self.path, self.seeds = run, folder / "results.json", seeds
+        self.written: list[str] = []  # names of the figures
         self._chance: dict[str, dict[str, float]] = {}
 
     def read(self, name: str, row: str) -> Values:
@@ -49,18 +50,10 @@ class Recorder:
         command = f"{COMMAND} {verb} record --data {name}"
         for way, each in first.items():
             values = {seed: float(v[way].mean()) for seed, v in found.items()}
-            record_result(
-                self.path, f"{title}/{way}", values, n=len(each), chance=chance[way],
-                command=command,
-            )  # fmt: skip
-        record_result(
-            self.path,
-            f"{title}/average",
-            {seed: measure.bimodal(v) for seed, v in found.items()},
-            n=_queries(first),
-            chance=measure.bimodal(chance),
-            command=command,
-        )
+            self._write(f"{title}/{way}", values, len(each), chance[way], command)
+        average = {seed: measure.bimodal(v) for seed, v in found.items()}
+        luck = measure.bimodal(chance)
+        self._write(f"{title}/average", average, _queries(first), luck, command)
         return found
 
     def gap(self, title: str, ours: Values, other: Values, command: str) -> None:
@@ -68,10 +61,13 @@ class Recorder:
         found = measure.difference(_mean(ours), _mean(other))
         n = _queries(_mean(ours))
         for ending, value in (("", found.mean), ("/low", found.low), ("/high", found.high)):
-            record_result(
-                self.path, f"{title}{ending}", {self.seeds[0]: value}, n=n, chance=0.0,
-                command=command,
-            )  # fmt: skip
+            self._write(f"{title}{ending}", {self.seeds[0]: value}, n, 0.0, command)
+
+    def _write(
+        self, name: str, values: dict[int, float], n: int, chance: float, command: str
+    ) -> None:
+        record_result(self.path, name, values, n=n, chance=chance, command=command)
+        self.written.append(name)
 
 
 def _queries(found: measure.Precisions) -> int:
@@ -83,8 +79,8 @@ def _mean(values: Values) -> measure.Precisions:
     return {k: np.mean([v[k] for v in values.values()], 0) for k in next(iter(values.values()))}
 
 
-def record(run: Run, folder: Path, seeds: list[int], sets: tuple[str, ...] = DATA) -> None:
-    """Write results.json from the values of all seeds."""
+def record(run: Run, folder: Path, seeds: list[int], sets: tuple[str, ...] = DATA) -> list[str]:
+    """Write results.json from the values of all seeds, and tell the figures' names."""
     it = Recorder(run, folder, seeds)
     for name in sets:
         found = {row: it.put(name, row, f"{name}/{row}", "compare") for row in METHODS}
@@ -99,3 +95,4 @@ def record(run: Run, folder: Path, seeds: list[int], sets: tuple[str, ...] = DAT
             for ending in ("", "-semantic"):
                 title = f"ablation/{name}/{row}{ending.replace('-', '/')}"
                 it.put(name, f"ablation-{row}{ending}", title, "ablate")
+    return it.written

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe, named, numbers, options
+from transmodal.cookbook.command import Recipe, named, numbers, options, tell
 from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS, adapted
 from transmodal.cookbook.papers.cogan.measure import TIED, coupled, tied, transformed
 from transmodal.cookbook.papers.cogan.pairs import TASKS
@@ -70,9 +70,9 @@ def main(
                     say(f"{source}->{target} {row} {seed}", found)
     shown = place.folder if quick else HERE
     if "record" in what:
-        record(place.folder / "values", shown, seeds)
+        tell("recorded", record(place.folder / "values", shown, seeds))
     if "pictures" in what:
-        draw(place, shown / "pictures")
+        tell("drew", draw(place, shown / "pictures"))
 
 
 if __name__ == "__main__":

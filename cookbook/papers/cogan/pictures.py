@@ -20,25 +20,33 @@ from transmodal.core.translator import Translator
 COLUMNS = 20
 
 
-def draw(work: Work, folder: Path, seed: int = 0) -> None:
-    """PNG files of all that is trained; what is not yet is left out."""
+def draw(work: Work, folder: Path, seed: int = 0) -> list[str]:
+    """PNG files of all that is trained, and their names; what is not yet is left out."""
+    drawn: list[str] = []
+
+    def save(rows: Sequence[Tensor], name: str) -> None:
+        previews = [Preview(item.expand(3, -1, -1)) for item in torch.cat(list(rows)).clamp(0, 1)]
+        save_picture(grid(previews, COLUMNS), folder / name)
+        drawn.append(name)
+
     for name, task in TASKS.items():
         for tag, waist in (("", 1), ("-wide", 0)):
             if not (work.translator(f"{name}{tag}", seed) / "config.json").is_file():
                 continue
             translator = couple(work, task, seed, tag, waist)
-            _save(sampled(translator, operator=task.operator), folder / f"{name}{tag}.png")
+            save(sampled(translator, operator=task.operator), f"{name}{tag}.png")
             if task.name != "rotation":
                 digits = load("mnist").test.signal[:COLUMNS]
                 made = translator.translate_signal(digits, DIGITS, name).values
                 rows = [digits.values, task.operator(digits.values), made]
-                _save(rows, folder / f"transform-{name}.png")
+                save(rows, f"transform-{name}.png")
     for source, target in WAYS:
         for row in ("cogan", "both"):
             kept = work.folder / "adapted" / f"{source}-{target}-{row}-{seed}.safetensors"
             if kept.is_file():
                 rows = sampled(train(work, source, target, row, seed))
-                _save(rows, folder / f"{source}-{target}-{row}.png")
+                save(rows, f"{source}-{target}-{row}.png")
+    return drawn
 
 
 def sampled(translator: Translator, operator: object = None) -> list[Tensor]:
@@ -47,8 +55,3 @@ def sampled(translator: Translator, operator: object = None) -> list[Tensor]:
     (made,) = joint_samples(translator, COLUMNS, names, seed=1)
     rows = [made[name].values for name in names]
     return [*rows, operator(rows[0])] if callable(operator) else rows
-
-
-def _save(rows: Sequence[Tensor], path: Path) -> None:
-    previews = [Preview(item.expand(3, -1, -1)) for item in torch.cat(list(rows)).clamp(0, 1)]
-    save_picture(grid(previews, COLUMNS), path)

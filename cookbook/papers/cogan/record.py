@@ -53,6 +53,7 @@ class Recorder:
 
     def __init__(self, values: Path, folder: Path, seeds: list[int]) -> None:
         self.values, self.folder, self.seeds = values, folder, seeds
+        self.written: list[str] = []  # names of the figures
 
     def read(self, stem: str) -> dict[int, dict[str, float]]:
         """Seed -> the values of that training, as far as they are there."""
@@ -75,6 +76,7 @@ class Recorder:
                 chance=chance,
                 command=f"{COMMAND} {what} record",
             )
+            self.written.append(name + ending)
 
     def curves(self) -> None:
         """The curves over tied layers, as figures and as a plot."""
@@ -94,8 +96,11 @@ class Recorder:
             write_atomically(self.folder / "pictures" / "tied.svg", svg.encode())
 
 
-def record(values: Path, folder: Path, seeds: list[int]) -> None:
-    """Write results.json, and the curves, from the values of all seeds; see ``Recorder``."""
+def record(values: Path, folder: Path, seeds: list[int]) -> list[str]:
+    """Write results.json, and the curves, from the values of all seeds, and tell their names.
+
+    See ``Recorder``.
+    """
     it = Recorder(values, folder, seeds)
     for task in ("edges", "negatives"):
         it.put(task, task, COUPLE, task)
@@ -110,3 +115,4 @@ def record(values: Path, folder: Path, seeds: list[int]) -> None:
             keys: Keys = {ending: (target, 0.1)}
             stem = f"{source}-{target}-{row}"
             it.put(f"{source}->{target}", stem, keys, "adaptation", n=f"n/{target}")
+    return it.written

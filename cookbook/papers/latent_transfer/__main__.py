@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe, numbers, options
+from transmodal.cookbook.command import Recipe, numbers, options, tell
 from transmodal.cookbook.papers.latent_transfer.experiments import (
     ABLATION,
     PAIRS,
@@ -66,13 +66,14 @@ def main(
                 say(f"{count} labels", with_labels(place, count, seed, validate))
     shown = place.folder if quick or validate else HERE
     if "record" in what:
-        record(place.folder / "values", shown / "results.json", seeds)
+        tell("recorded", record(place.folder / "values", shown / "results.json", seeds))
     if "pictures" in what:
         draw(place, [PAIRS[number] for number in pairs], shown / "pictures")
 
 
-def record(values: Path, results: Path, seeds: list[int]) -> None:
-    """Write ``results`` from the values of all seeds."""
+def record(values: Path, results: Path, seeds: list[int]) -> list[str]:
+    """Write ``results`` from the values of all seeds, and tell the figures' names."""
+    written: list[str] = []
 
     def read(stem: str) -> dict[int, dict[str, float]]:
         return remembered(values, stem, seeds)
@@ -83,6 +84,7 @@ def record(values: Path, results: Path, seeds: list[int]) -> None:
             record_result(
                 results, name, found, n=n, chance=chance, command=f"{COMMAND} {what} record"
             )
+            written.append(name)
 
     for source, target in PAIRS:
         stem, first, second = f"{source}-{target}", source, target
@@ -110,6 +112,7 @@ def record(values: Path, results: Path, seeds: list[int]) -> None:
     for key in ("fp32", "bf16"):
         put(f"precision/{key}", "precision", key, 5000, 0.1, "precision")
     put("bf16_speedup", "precision", "speedup", None, None, "precision")
+    return written
 
 
 if __name__ == "__main__":

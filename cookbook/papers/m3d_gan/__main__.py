@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe, options
+from transmodal.cookbook.command import Recipe, options, tell
 from transmodal.cookbook.papers.m3d_gan import (
     image_image,
     names,
@@ -56,7 +56,7 @@ def main(what: tuple[str, ...], seeds: list[int], out: Path, part: str, quick: b
     for name in what:
         if name == "record":
             written = record(work.folder, work.folder / RESULTS.name if quick else RESULTS, seeds)
-            click.echo(f"recorded {', '.join(written) or 'nothing; measure something first'}")
+            tell("recorded", written)
             continue
         if name == "report":
             pictures = work.folder / "pictures" if quick else Path(__file__).parent / "pictures"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe, numbers, options
+from transmodal.cookbook.command import Recipe, numbers, options, tell
 from transmodal.cookbook.papers.syncgan.experiments import (
     FRACTIONS,
     ablation,
@@ -59,9 +59,11 @@ def main(
             for form in FORMS:
                 say(f"{name} {form}", instruments(work, form, seeds[0]))
         elif name == "pictures":
-            draw(work, PICTURES if not quick else work.folder / "pictures", seeds[0])
+            folder = PICTURES if not quick else work.folder / "pictures"
+            tell("drew", draw(work, folder, seeds[0]))
         elif name == "record":
-            record(work.folder, RESULTS if not quick else work.folder / "results.json", seeds)
+            results = RESULTS if not quick else work.folder / "results.json"
+            tell("recorded", record(work.folder, results, seeds))
         else:
             measure = {
                 "rotated": rotated, "spoken": spoken, "transfer": transfer, "inversion": inversion,

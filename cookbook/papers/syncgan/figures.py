@@ -26,6 +26,7 @@ class Figures:
 
     def __init__(self, folder: Path, results: Path, seeds: Sequence[int]) -> None:
         self.folder, self.results, self.seeds = folder, results, seeds
+        self.written: list[str] = []  # names of the figures
 
     def read(self, stem: str, folder: str = "values") -> dict[int, dict[str, float]]:
         """Seed -> the values measured."""
@@ -65,6 +66,7 @@ class Figures:
             chance=chance,
             command=f"{COMMAND} {what} record",
         )
+        self.written.append(name)
 
     def rate(self, name: str, stem: str, domains: Sequence[str], what: str, at: str = "") -> None:
         """A synchronous rate and what stands beside it."""
@@ -76,8 +78,8 @@ class Figures:
             self.put(f"{name}{at}/frechet/{domain}", stem, f"frechet/{domain}", what)
 
 
-def record(folder: Path, results: Path, seeds: Sequence[int]) -> None:
-    """Write all figures that were measured."""
+def record(folder: Path, results: Path, seeds: Sequence[int]) -> list[str]:
+    """Write all figures that were measured, and tell their names."""
     to = Figures(folder, results, seeds)
     for fraction in FRACTIONS:
         stem = f"rates-{fraction}"
@@ -118,3 +120,4 @@ def record(folder: Path, results: Path, seeds: Sequence[int]) -> None:
                    chance=guess)  # fmt: skip
             key = f"entropy/{domain}"
             to.put(f"instruments/{form}/{key}", stem, key, "instruments")
+    return to.written

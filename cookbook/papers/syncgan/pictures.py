@@ -22,11 +22,12 @@ STEPS = 16  # of a walk
 LARGER = 4  # times, its pictures
 
 
-def draw(work: Work, folder: Path, seed: int = 0) -> None:
+def draw(work: Work, folder: Path, seed: int = 0) -> list[str]:
     """A picture of samples for every translator there is, translations, and walks.
 
-    Only what has been trained is drawn.
+    Only what has been trained is drawn, and named.
     """
+    drawn = []
     makers: dict[str, Callable[[], Translator]] = {
         "garments": lambda: experiments.garments(work, 1.0, seed),
         "rotated": lambda: experiments.turned(work, seed),
@@ -38,6 +39,7 @@ def draw(work: Work, folder: Path, seed: int = 0) -> None:
         if not (work.translator(name, seed) / "config.json").is_file():
             continue
         translator = make()
+        drawn.append(name)
         samples(translator, folder / f"samples-{name}.png", folder)
         walk(translator, folder / f"walk-{name}.gif")
         if name.startswith("instruments"):
@@ -46,6 +48,7 @@ def draw(work: Work, folder: Path, seed: int = 0) -> None:
         for here, there in ((source, target), (target, source)):
             translations(translator, here, there, folder / f"{here}-{there}.png")
         walk(translator, folder / f"walk-items-{name}.gif", source)
+    return drawn
 
 
 def previews(translator: Translator, domain: str, items: Sequence[Any]) -> list[Preview]:

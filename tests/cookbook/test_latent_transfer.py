@@ -9,12 +9,15 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from transmodal.cookbook.judging import heard
 from transmodal.cookbook.papers.latent_transfer import sets
 from transmodal.cookbook.papers.latent_transfer.__main__ import main
 from transmodal.cookbook.papers.latent_transfer.labels import LABELS, can_be_met, few
 from transmodal.cookbook.work import Work
 from transmodal.core.errors import DataError
+from transmodal.core.signal import Signal
 from transmodal.core.stage import UNLABELLED
+from transmodal.plugins.speech.modality import Speech
 
 
 @pytest.mark.data
@@ -71,6 +74,23 @@ def test_more_labels_than_a_class_has_are_refused() -> None:
     with pytest.raises(DataError, match="take 6 items of each class, and there are 5 of '9'"):
         few(labels, 30, 0, 1)
     assert (few(labels, 50, 0, None) != UNLABELLED).sum() == 50
+
+
+def test_silent_clips_are_heard_wrong() -> None:
+    class First:
+        def predict(self, signal: Signal) -> torch.Tensor:
+            return torch.zeros(len(signal)).long()
+
+    speech = Speech(sample_rate=8000, seconds=0.75)
+    tone, silence = torch.sin(torch.arange(4000) / 3), torch.zeros(4000)
+
+    def share(*waves: torch.Tensor) -> float:
+        wanted = torch.tensor([0, 0, 0, 1])[: len(waves)]
+        return heard(First(), speech, waves, wanted)  # type: ignore[arg-type]
+
+    assert share(tone) == 1
+    assert share(tone, silence, tone, tone) == 0.5  # the last is wanted otherwise
+    assert share(silence, silence[:0]) == 0  # no error: where all are silent, all are wrong
 
 
 def test_without_data_the_recipe_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

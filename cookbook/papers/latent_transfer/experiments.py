@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from transmodal.cookbook.judging import heard
 from transmodal.cookbook.papers.latent_transfer.labels import few
 from transmodal.cookbook.papers.latent_transfer.models import base, judge, reader
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, Set, cut, load
@@ -122,24 +123,20 @@ def transfer(work: Work, source: str, target: str, seed: int, validate: bool) ->
         for domain, accuracy in evaluation.judges.items():
             values[f"judge/{domain}"] = accuracy
         if target == "fsdd":
-            values[f"{source}->{target}/heard"] = heard(translator, domains)
+            values[f"{source}->{target}/heard"] = sounded(translator, domains)
         translator.save(work.translator(f"{source}-{target}", seed))
         return values
 
     return work.remember(f"{source}-{target}-{seed}", measure)
 
 
-def heard(translator: Translator, domains: tuple[Domain, Domain]) -> float:
+def sounded(translator: Translator, domains: tuple[Domain, Domain]) -> float:
     """Accuracy on clips that went to sound (Griffin-Lim) and back to log-mels."""
     source, target = domains
     test = source.data.test
     made = translator.translate_signal(test.signal[:HEARD], source.name, target.name)
     waves = target.data.modality.split(made)
-    # A clip that came out silent cannot be collated, and counts as wrong.
-    sounding = [i for i, wave in enumerate(waves) if len(wave) and float(wave.abs().max()) > 1e-3]
-    again = target.data.modality.collate([waves[i] for i in sounding])
-    right = target.judge.predict(again) == test.labels[:HEARD][sounding]
-    return float(right.sum()) / len(waves)
+    return heard(target.judge, target.data.modality, waves, test.labels[:HEARD])
 
 
 def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from transmodal.cookbook.judging import heard
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES
 from transmodal.cookbook.papers.syncgan import sets
 from transmodal.cookbook.papers.syncgan.judges import judge, judges
@@ -120,27 +121,19 @@ def spoken(work: Work, seed: int) -> dict[str, float]:
 
     def measure() -> dict[str, float]:
         translator = said(work, seed)
-        return {**synchrony(work, translator, seed), **heard(work, translator, seed)}
+        return {**synchrony(work, translator, seed), **sounded(work, translator, seed)}
 
     return kept(work, f"spoken-{seed}", measure)
 
 
-def heard(work: Work, translator: Translator, seed: int) -> dict[str, float]:
+def sounded(work: Work, translator: Translator, seed: int) -> dict[str, float]:
     """The rate of samples that went to sound (Griffin-Lim) and back to log-mels."""
     n = 50 if work.quick else HEARD
     [made] = joint_samples(translator, n, SPOKEN, seed=derived_seed(seed, "heard"), batch=n)
     speech = translator.domains["spoken"]
     waves = speech.split(made["spoken"])
-    # A clip that came out silent cannot be collated, and counts as wrong.
-    sounding = [i for i, wave in enumerate(waves) if len(wave) and float(wave.abs().max()) > 1e-3]
-    if not sounding:
-        return {"heard": 0.0, "heard/n": n}
-    again = speech.collate([waves[i] for i in sounding])
-    read = judge(work, "digits").predict(made["digits"])[sounding]
-    return {
-        "heard": float((judge(work, "spoken").predict(again) == read).sum()) / n,
-        "heard/n": n,
-    }
+    read = judge(work, "digits").predict(made["digits"])
+    return {"heard": heard(judge(work, "spoken"), speech, waves, read), "heard/n": n}
 
 
 def translated(

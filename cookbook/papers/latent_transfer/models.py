@@ -15,7 +15,7 @@ from transmodal.core.kernel.progress import show
 from transmodal.core.latents.base import LatentModel
 from transmodal.core.latents.reader import Reader
 from transmodal.core.seeds import derived_seed
-from transmodal.core.table import Memory, Table
+from transmodal.core.table import Table
 
 JUDGE = {"mnist": 1500, "fashion_mnist": 2500, "fsdd": 1000}  # steps
 
@@ -65,10 +65,3 @@ def base(work: Work, tag: str, domain: str, data: Set, read: Reader | None) -> L
         work.train(f"base-{tag}", both, net.stages(domain, read), table)
 
     return work.keep(f"base-{tag}", net, train)
-
-
-def encoded(model: LatentModel, data: Memory, read: Reader | None, seed: int) -> Memory:
-    """The latent vectors of a set's training items, as the bridge learns from them."""
-    generator = torch.Generator().manual_seed(derived_seed("encoded", seed))
-    with torch.autocast("cpu", torch.bfloat16):
-        return model.latents(data, generator, read)

@@ -1,14 +1,44 @@
-"""What recipes have judges for: to read what was made, as it is heard too."""
+"""Judges of recipes, trained once, and what they read of sound."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
 
-from transmodal.core.evaluation.judge import Judge
+from transmodal.cookbook.work import Work
+from transmodal.core.evaluation.judge import Judge, train_judge
+from transmodal.core.kernel.progress import show
 from transmodal.core.modality import Modality
+from transmodal.core.table import Memory
+
+
+def kept_judge(
+    work: Work,
+    name: str,
+    modality: Modality,
+    classes: int,
+    items: Callable[[], Memory],
+    **settings: Any,
+) -> Judge:
+    """A judge, out of the folder or trained now and put there.
+
+    Args:
+        work: the folder.
+        name: of the judge in it.
+        modality: whose signals it reads.
+        classes: how many it tells apart.
+        items: real, labelled ones; asked for only when it is trained.
+        settings: of ``train_judge``.
+    """
+
+    def train(net: Judge) -> None:
+        data = items()
+        own = train_judge(modality, data.signal, data.labels, classes, show=show, **settings)
+        net.load_state_dict(own.state_dict())
+
+    return work.keep(name, Judge(modality, classes), train)
 
 
 def heard(judge: Judge, speech: Modality, waves: Sequence[Any], wanted: Tensor) -> float:

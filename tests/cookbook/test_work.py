@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from transmodal.cookbook.judging import kept_judge
 from transmodal.cookbook.work import Work, remembered, trained, translator_file
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.errors import SettingError
+from transmodal.core.evaluation.judge import train_judge
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
@@ -97,6 +99,25 @@ def test_one_that_began_from_another_is_not_taken_for_the_recipes(tmp_path: Path
     (tmp_path / "origins" / "child-0.json").unlink()
     with pytest.raises(SettingError, match="began from an unknown weights/parent"):
         child()
+
+
+def test_a_judge_is_trained_once(tmp_path: Path) -> None:
+    work, calls = Work(tmp_path), []
+    pictures, labels = torch.rand(6, 1, 8, 8), torch.arange(6) % 2
+
+    def items() -> Memory:
+        calls.append("items")
+        return Memory(Signal(pictures), labels)
+
+    def judge() -> dict[str, torch.Tensor]:
+        kept = kept_judge(work, "toy", Image(size=8), 2, items, seed=5, steps=2, batch=4)
+        return kept.state_dict()
+
+    first, again = judge(), judge()
+    assert calls == ["items"] and (tmp_path / "weights" / "toy.safetensors").is_file()
+    own = train_judge(Image(size=8), Signal(pictures), labels, 2, seed=5, steps=2, batch=4)
+    for key, value in own.state_dict().items():
+        assert torch.equal(first[key], value) and torch.equal(again[key], value)
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:

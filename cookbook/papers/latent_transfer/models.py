@@ -7,11 +7,11 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from transmodal.cookbook.judging import kept_judge
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, Set
 from transmodal.cookbook.work import Work
 from transmodal.core.bridges.bridging_vae import BridgingVAE
-from transmodal.core.evaluation.judge import Judge, train_judge
-from transmodal.core.kernel.progress import show
+from transmodal.core.evaluation.judge import Judge
 from transmodal.core.latents.base import LatentModel
 from transmodal.core.latents.reader import Reader
 from transmodal.core.seeds import derived_seed
@@ -22,20 +22,10 @@ JUDGE = {"mnist": 1500, "fashion_mnist": 2500, "fsdd": 1000}  # steps
 
 def judge(work: Work, name: str, data: Set) -> Judge:
     """The set's judge: a classifier on real training items, the same for every seed."""
-
-    def train(net: Judge) -> None:
-        trained = train_judge(
-            data.modality,
-            data.train.signal,
-            data.train.labels,
-            len(CLASSES),
-            seed=12345,
-            steps=work.steps(JUDGE[name]),
-            show=show,
-        )
-        net.load_state_dict(trained.state_dict())
-
-    return work.keep(f"judge-{name}", Judge(data.modality, len(CLASSES)), train)
+    return kept_judge(
+        work, f"judge-{name}", data.modality, len(CLASSES), lambda: data.train,
+        seed=12345, steps=work.steps(JUDGE[name]),
+    )  # fmt: skip
 
 
 def reader(work: Work, tag: str, domain: str, data: Set, labels: torch.Tensor, few: bool) -> Reader:

@@ -9,14 +9,14 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from transmodal.cookbook.judging import kept_judge
 from transmodal.cookbook.papers.latent_transfer.sets import root
 from transmodal.cookbook.papers.syncgan.experiments import kept
 from transmodal.cookbook.papers.syncgan.models import experiment, modalities
 from transmodal.cookbook.work import Work
 from transmodal.core.errors import DataError
-from transmodal.core.evaluation.judge import Judge, train_judge
+from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.synchrony import evaluate_synchrony
-from transmodal.core.kernel.progress import show
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
@@ -76,17 +76,11 @@ def _files(domain: str, name: str) -> list[str]:
 
 def judge(work: Work, domain: str, part: str) -> Judge:
     """A judge of this part's items; that of ``train`` is there to be tested on what is held."""
-    data = items(domain, part, seed=1)
     [kind] = modalities([domain], 0).values()
-
-    def train(net: Judge) -> None:
-        steps = work.steps(300)
-        own = train_judge(
-            net.modality, data.signal, data.labels, len(CLASSES), steps=steps, batch=64, show=show
-        )
-        net.load_state_dict(own.state_dict())
-
-    return work.keep(f"judge-{domain}-{part}", Judge(kind, len(CLASSES)), train)
+    return kept_judge(
+        work, f"judge-{domain}-{part}", kind, len(CLASSES), lambda: items(domain, part, seed=1),
+        steps=work.steps(300), batch=64,
+    )  # fmt: skip
 
 
 def translator(work: Work, form: str, seed: int) -> Translator:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from transmodal.cookbook.judging import kept_judge
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES
 from transmodal.cookbook.papers.syncgan.sets import domain_set
 from transmodal.cookbook.work import Work
-from transmodal.core.evaluation.judge import Judge, train_judge
-from transmodal.core.kernel.progress import show
+from transmodal.core.evaluation.judge import Judge
 
 STEPS = {"digits": 1500, "garments": 2500, "rotated": 1500, "spoken": 1000}
 
@@ -16,20 +16,10 @@ STEPS = {"digits": 1500, "garments": 2500, "rotated": 1500, "spoken": 1000}
 def judge(work: Work, domain: str) -> Judge:
     """The domain's judge, out of the folder or trained now and put there."""
     data = domain_set(domain)
-
-    def train(net: Judge) -> None:
-        own = train_judge(
-            data.modality,
-            data.train.signal,
-            data.train.labels,
-            len(CLASSES),
-            seed=12345,
-            steps=max(60, work.steps(STEPS[domain])),
-            show=show,
-        )
-        net.load_state_dict(own.state_dict())
-
-    return work.keep(f"judge-{domain}", Judge(data.modality, len(CLASSES)), train)
+    return kept_judge(
+        work, f"judge-{domain}", data.modality, len(CLASSES), lambda: data.train,
+        seed=12345, steps=max(60, work.steps(STEPS[domain])),
+    )  # fmt: skip
 
 
 def judges(work: Work, domains: Sequence[str]) -> dict[str, Judge]:

@@ -74,6 +74,11 @@ class Signal:
         """
         if not signals:
             raise DataError("cannot join zero signals; give at least one")
+        return signals[0].before(signals[1:])
+
+    def before(self, others: Sequence[Signal]) -> Signal:
+        """``cat`` of this batch and others."""
+        signals = (self, *others)
         lengths = [s.lengths for s in signals if s.lengths is not None]
         values = [s.values for s in signals]
         if not lengths:

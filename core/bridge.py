@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .code import Code
 from .config import Configurable
-from .errors import UnknownNameError, UnsupportedError
+from .errors import DataError, UnknownNameError, UnsupportedError
 from .modality import Modality
 from .progress import Tick
 from .signal import Signal
@@ -71,6 +71,13 @@ class Bridge(Configurable, nn.Module, ABC):
         """Groups of domains that some rows must hold together, where the bridge needs pairs."""
         return [tuple(self.domains)]
 
+    def directions(self) -> Sequence[tuple[str, str]]:
+        """Pairs (source, target) that it translates, once connected: from any domain into any.
+
+        From a domain to itself it reconstructs.
+        """
+        return [(source, target) for source in self.domains for target in self.domains]
+
     @abstractmethod
     def encode(self, signal: Signal, domain: str) -> Code:
         """A signal of a domain -> its code in the common space."""
@@ -81,7 +88,13 @@ class Bridge(Configurable, nn.Module, ABC):
 
     @abstractmethod
     def decode(self, code: Code, domain: str, style: Code | None = None) -> Signal:
-        """A code of the common space -> a signal of a domain."""
+        """A code of the common space -> a signal of a domain.
+
+        Args:
+            code: of b items.
+            domain: to decode into.
+            style: one for all items or one for each, where the bridge has styles.
+        """
 
     @abstractmethod
     def stages(self) -> Sequence[Stage]:
@@ -109,13 +122,35 @@ class Bridge(Configurable, nn.Module, ABC):
         code = self.prior(n)
         return {domain: self.decode(code, domain) for domain in domains}
 
+    def in_style(self, domain: str) -> bool:
+        """Whether ``decode`` makes the domain in a style: here, whether there are any."""
+        return type(self).style is not Bridge.style
+
     def style(self, reference: Signal, domain: str) -> Code:
-        """The style of a reference, to hand to ``decode``.
+        """The style of each reference, to hand to ``decode``: as many tokens for any, no mask.
 
         Raises:
-            UnsupportedError: the bridge knows no styles.
+            UnsupportedError: the bridge has no styles.
         """
         raise UnsupportedError(f"the bridge {self.name!r} has no styles")
+
+    def style_sample(self, n: int) -> Code:
+        """n styles drawn from the prior over styles; how, see ``prior``.
+
+        Raises:
+            UnsupportedError: the bridge has no styles, or no prior over them.
+            SettingError: n is below 1.
+        """
+        raise UnsupportedError(f"the bridge {self.name!r} has no styles to draw")
+
+    def style_mix(self, weights: Tensor | Sequence[Sequence[float]]) -> Code:
+        """Styles of weights ``[b k]`` over the bridge's k universal tokens.
+
+        Raises:
+            UnsupportedError: the bridge has no styles to mix.
+            DataError: not one finite weight for each.
+        """
+        raise UnsupportedError(f"the bridge {self.name!r} has no styles to mix")
 
     def classify(self, signal: Signal, domain: str) -> Tensor:
         """Logits ``[b classes]`` of a classifier that was learned beside the translation.
@@ -142,4 +177,26 @@ class Bridge(Configurable, nn.Module, ABC):
         if domain not in self.domains:
             raise UnknownNameError(
                 f"no domain {domain!r} here; this translator joins {', '.join(self.domains)}"
+            )
+
+    def check_style(self, style: Code, domain: str, count: int) -> None:
+        """Refuse what is no style of ``count`` items of a domain.
+
+        Raises:
+            UnsupportedError: the domain is made in no style.
+            DataError: it is no Code, or neither one style nor one for each item.
+        """
+        if not self.in_style(domain):
+            raise UnsupportedError(
+                f"{domain!r} is made in no style: the bridge {self.name!r} has none, or was "
+                "trained without styles; leave style out"
+            )
+        if not isinstance(style, Code):
+            raise DataError(
+                "a style is a Code, as style, style_sample and style_mix make it, not a "
+                f"{type(style).__name__}"
+            )
+        if len(style) not in (1, count):
+            raise DataError(
+                f"{len(style)} styles for {count} items; give one for all, or one for each"
             )

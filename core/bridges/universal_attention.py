@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..bridge import Needs, check_style
+from ..bridge import Needs
 from ..code import Code
 from ..config import check_number
 from ..errors import DataError, SettingError, UnsupportedError
@@ -117,6 +117,9 @@ class UniversalAttention(UniversalSettings):
     def together(self) -> Sequence[Sequence[str]]:
         return self.plan
 
+    def directions(self) -> Sequence[tuple[str, str]]:
+        return self.plan
+
     # -- through the common space ---------------------------------------------------
     def encode(self, signal: Signal, domain: str) -> Code:
         """A signal's content.
@@ -136,17 +139,15 @@ class UniversalAttention(UniversalSettings):
             DataError: no style, or neither one nor one for each item.
         """
         net = self._net(self.generators, domain, "target")
+        if style is not None:
+            self.check_style(style, domain, len(code))
         if not self.in_style(domain):
-            if style is not None:
-                raise UnsupportedError(f"{domain!r} was trained without styles; leave style out")
             made: Signal = net(code)
             return made
         if style is None:
             style = self._known().of(code.tokens.new_zeros(len(code), self.latent))
-        else:
-            check_style(style, len(code))
-            if len(style) == 1 < len(code):
-                style = Code(style.tokens.expand(len(code), -1, -1))
+        elif len(style) == 1 < len(code):
+            style = Code(style.tokens.expand(len(code), -1, -1))
         made = net(code, style)
         return made
 
@@ -174,7 +175,7 @@ class UniversalAttention(UniversalSettings):
         check_number(self.name, "n", n, 1, integer=True)
         return self._known().sample(n)
 
-    def style_mix(self, weights: Tensor) -> Code:
+    def style_mix(self, weights: Tensor | Sequence[Sequence[float]]) -> Code:
         """Styles of weights over the universal tokens ``[b k]``, the same for every head.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -62,7 +62,7 @@ class Styles(nn.Module):
         r = torch.randn(n, self.latent)
         return self.of(r.to(next(self.parameters()).device))
 
-    def mix(self, weights: Tensor) -> Code:
+    def mix(self, weights: Tensor | Sequence[Sequence[float]]) -> Code:
         """Styles of weights over the universal tokens ``[b k]``, the same for every head.
 
         Args:

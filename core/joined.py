@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -42,6 +43,7 @@ class Joined:
         source: str,
         target: str,
         *,
+        style: Code | None = None,
         among: Sequence[Any] | None = None,
         progress: bool = True,
     ) -> list[Any]:
@@ -50,6 +52,8 @@ class Joined:
         Args:
             items: of the source's modality (or paths of files that hold them).
             source, target: names of domains.
+            style: that the target is made in, one for all items or one for each, of ``style``,
+                ``style_sample`` or ``style_mix``; the bridge's mean one when not given.
             among: items of the target (or paths) to choose from: nothing is made then, each
                 answer is the one of largest cosine in the common space. For bridges that are
                 there to retrieve; ``Index`` is for many.
@@ -57,21 +61,25 @@ class Joined:
 
         Raises:
             UnknownNameError: no such domain.
-            DataError: an item cannot be used; there is none to choose from.
+            DataError: an item cannot be used; there is none to choose from; neither one style nor
+                one for each item.
+            SettingError: both ``style`` and ``among``.
             ReachError: the bridge searches, and finds nothing like an item; names the positions.
-            UnsupportedError: the bridge makes nothing in the target; give ``among``.
+            UnsupportedError: the bridge makes nothing in the target, give ``among``; or makes it in
+                no style, leave ``style`` out.
         """
         if among is not None:
+            if style is not None:
+                raise SettingError("translate: what is chosen has its style; give among or style")
             return self._nearest(items, source, target, among)
-        modality = self._modality(source)
-        signal = modality.collate([modality.load(item) for item in items])
-        made = self.translate_signal(signal, source, target, progress=progress)
+        signal = self._signal(items, source)
+        made = self.translate_signal(signal, source, target, style=style, progress=progress)
         return self._modality(target).split(made)
 
     def _nearest(
         self, items: Sequence[Any], source: str, target: str, among: Sequence[Any]
     ) -> list[Any]:
-        if not len(among):
+        if not len(_listed(among, target)):
             raise DataError(f"no items of {target!r} to choose from; give at least one")
         near, far = (F.normalize(self.embed(x, d), dim=1)
                      for x, d in ((items, source), (among, target)))  # fmt: skip
@@ -79,10 +87,22 @@ class Joined:
         return [self._modality(target).load(among[i]) for i in best.tolist()]
 
     def translate_signal(
-        self, signal: Signal, source: str, target: str, *, progress: bool = False
+        self,
+        signal: Signal,
+        source: str,
+        target: str,
+        *,
+        style: Code | None = None,
+        progress: bool = False,
     ) -> Signal:
-        """``translate`` from signal to signal, without files or items."""
+        """``translate`` from signal to signal, without files or items.
+
+        Where a generator attends to its source, the signal is ``Taught`` and tells how.
+        """
         self._modality(source), self._modality(target)
+        if style is not None:
+            self._require_trained()
+            self.bridge.check_style(style, target, len(signal))
         with bar(f"{source} -> {target}", len(signal), progress) as show:
 
             def translated(part: Signal, start: int) -> Signal:
@@ -90,11 +110,45 @@ class Joined:
                     show(start + len(part) * done / steps)
 
                 code = self.bridge.encode_telling(part, source, tick)
-                made = self.bridge.decode(code, target).to("cpu")
+                own = None if style is None else _of(style, start, self._device())
+                made = self.bridge.decode(code, target, own).to("cpu")
                 show(start + len(part))
                 return made
 
             return Signal.cat(self._over(signal, translated))
+
+    def style(self, references: Sequence[Any], domain: str) -> Code:
+        """The style of each reference, an item of the domain (or a path), to ``translate`` in.
+
+        Raises:
+            UnsupportedError: the bridge has no styles, or makes the domain in none.
+            DataError: a reference cannot be used.
+        """
+        signal = self._signal(references, domain)
+        parts = self._over(signal, lambda part, start: self.bridge.style(part, domain).tokens.cpu())
+        return Code(torch.cat(parts))
+
+    def style_sample(self, n: int = 1, *, seed: int = 0) -> Code:
+        """n styles drawn from the prior over styles, to ``translate`` in.
+
+        Raises:
+            UnsupportedError: the bridge has no styles to draw.
+            SettingError: n is below 1.
+        """
+        self._require_trained()
+        with seeded(seed), torch.no_grad():
+            return self.bridge.style_sample(n)
+
+    def style_mix(self, weights: Tensor | Sequence[Sequence[float]]) -> Code:
+        """Styles of weights ``[b k]`` over a bridge's k universal tokens, to ``translate`` in.
+
+        Raises:
+            UnsupportedError: the bridge has no styles to mix.
+            DataError: not one finite weight for each.
+        """
+        self._require_trained()
+        with torch.no_grad():
+            return self.bridge.style_mix(weights)
 
     def sample(
         self, n: int, domains: Sequence[str] | None = None, *, seed: int = 0
@@ -120,11 +174,9 @@ class Joined:
 
     def embed(self, items: Sequence[Any], domain: str) -> Tensor:
         """``[b d]`` vectors of the common space, comparable across domains."""
-        modality = self._modality(domain)
-        signal = modality.collate([modality.load(item) for item in items])
-        return torch.cat(
-            self._over(signal, lambda part, start: self.bridge.embed(part, domain).cpu())
-        )
+        signal = self._signal(items, domain)
+        parts = self._over(signal, lambda part, start: self.bridge.embed(part, domain).cpu())
+        return torch.cat(parts)
 
     def classify(self, items: Sequence[Any], domain: str) -> list[str]:
         """The class of each item, by the bridge's own classifier (domain adaptation).
@@ -132,8 +184,7 @@ class Joined:
         Raises:
             UnsupportedError: the bridge has no classifier.
         """
-        modality = self._modality(domain)
-        signal = modality.collate([modality.load(item) for item in items])
+        signal = self._signal(items, domain)
         best = self._over(signal, lambda part, start: self.bridge.classify(part, domain).argmax(1))
         return [self.classes[k] for k in torch.cat(best).tolist()]
 
@@ -184,14 +235,18 @@ class Joined:
             self._modality(name)
         with seeded(seed), torch.no_grad():
             if ends is not None and source is not None:
-                modality = self._modality(source)
-                signal = modality.collate([modality.load(end) for end in ends])
-                code = self.bridge.encode(signal.to(self._device()), source)
+                signal = self._signal(ends, source).to(self._device())
+                code = self.bridge.encode(signal, source)
             else:
                 code = self.bridge.prior(2)
             way = _between(code, steps)
             made = {name: self.bridge.decode(way, name).to("cpu") for name in names}
         return {name: self.domains[name].split(made[name]) for name in names}
+
+    def _signal(self, items: Sequence[Any], domain: str) -> Signal:
+        """Items of a domain, or the paths of their files, as one batch."""
+        modality = self._modality(domain)
+        return modality.collate([modality.load(item) for item in _listed(items, domain)])
 
     def _over(self, signal: Signal, function: Callable[[Signal, int], T]) -> list[T]:
         """What the function makes of each slice of a signal, on the device, and its start."""
@@ -228,3 +283,18 @@ def _between(code: Code, steps: int) -> Code:
     p = torch.linspace(0, 1, steps, device=a.device)[:, None, None]
     mask = None if code.mask is None else code.mask.any(0).expand(steps, -1)
     return replace(code, tokens=(1 - p).sqrt() * a + p.sqrt() * b, mask=mask)
+
+
+def _listed(items: Sequence[Any], domain: str) -> Sequence[Any]:
+    """The items, unless they are a single one: a string would be taken letter by letter."""
+    if isinstance(items, str | bytes | Path):
+        one = type(items).__name__
+        raise DataError(f"items of {domain!r} come in a list: give [item], not one {one} alone")
+    return items
+
+
+def _of(style: Code, start: int, device: torch.device) -> Code:
+    """The styles of the batch that starts there; one that serves all, for any."""
+    some = slice(start, start + BATCH) if len(style) > 1 else slice(None)
+    mask = None if style.mask is None else style.mask[some].to(device)
+    return replace(style, tokens=style.tokens[some].to(device), mask=mask)

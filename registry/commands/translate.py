@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ...core.errors import SettingError
 from ..registry import Registry
 from . import paths
 from .cli import pass_registry
@@ -23,6 +24,18 @@ from .cli import pass_registry
     multiple=True,
     help="Files or folders of the target to choose from: the nearest is the answer.",
 )
+@click.option(
+    "--style-of",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An item of the target: what is made is made in its style.",
+)
+@click.option(
+    "--style-seed",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Draw a style, another for each seed; all INPUTS are made in it.",
+)
 @pass_registry
 def translate(
     registry: Registry,
@@ -32,13 +45,18 @@ def translate(
     source: str | None,
     target: str | None,
     among: tuple[Path, ...],
+    style_of: Path | None,
+    style_seed: int | None,
 ) -> None:
     """Translate INPUTS (files or folders) with the translator in FOLDER.
 
-    OUTPUT is a file for one input, a folder for several.
+    OUTPUT is a file for one input, a folder for several. Bridges that know styles take a mean one
+    where none is asked for.
     """
     from ...core.translator import Translator
 
+    if style_of is not None and style_seed is not None:
+        raise SettingError("a style is either that of a file, --style-of, or drawn, --style-seed")
     translator = Translator.load(folder, registry)
     domains = translator.domains
     into = "" if output.is_dir() else output.suffix
@@ -47,7 +65,12 @@ def translate(
     files = paths.expand(inputs, domains[begin].suffixes)
     places = paths.outputs(files, output, domains[end].suffixes[0])
     choice = paths.expand(among, domains[end].suffixes) if among else None
-    made = translator.translate(files, source=begin, target=end, among=choice)
+    style = None
+    if style_of is not None:
+        style = translator.style([style_of], end)
+    elif style_seed is not None:
+        style = translator.style_sample(seed=style_seed)
+    made = translator.translate(files, source=begin, target=end, style=style, among=choice)
     paths.write(domains[end], made, places)
     for file, place in zip(files, places, strict=True):
         click.echo(f"{file} ({begin}) -> {place} ({end})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,49 +194,36 @@ class Translator(Joined):
         judges: Mapping[str, Judge] | None = None,
         seed: int = 0,
     ) -> Card:
-        """Measure every translation on held-out labelled records.
+        """Measure every translation the bridge makes on held-out records.
+
+        What is made of items with labels is read by judges. Where records hold source and
+        target, what is made is compared with the real target by its modality's ``metrics``.
 
         Args:
-            records: test data with labels.
+            records: test data, with labels, pairs or both.
             train: labelled data to train the judges on; what ``fit`` learned from when not given.
+                Not read where this translator knows no classes.
             judges: a classifier per domain, trained on real data; trained here when not given.
-            seed: of the judges.
+            seed: of the judges, and of the records that chance compares with.
 
         Raises:
-            DataError: no labels, or nothing to train judges on.
+            DataError: neither labels nor pairs, or nothing to train judges on.
         """
         from .evaluation.measure import measure
 
         self._require_trained()
-        if not self.classes:
-            raise DataError(
-                "this translator knows no classes, so transfer accuracy has no meaning; "
-                "evaluate one that was fitted on labelled records"
-            )
-        return measure(self, self._table(records), self._judged(train, judges, seed))
+        table = self._table(records)
+        learned = self._seen
+        if train is not None and judges is None and self.classes:
+            learned = self._table(train)
+        return measure(self, table, train=learned, judges=judges, seed=seed)
 
     def _table(self, records: Records | Table) -> Table:
-        if isinstance(records, Records):
-            return records.table(self.domains, self.classes)
-        return records
-
-    def _judged(
-        self,
-        train: Records | Table | None,
-        judges: Mapping[str, Judge] | None,
-        seed: int,
-    ) -> Mapping[str, Judge]:
-        from .evaluation.judge import train_judges
-
-        if judges is not None:
-            return judges
-        table = self._table(train) if train is not None else self._seen
-        if table is None:
-            raise DataError(
-                "evaluate needs labelled real data to train its judges on: pass train=records "
-                "(the training part), or judges={domain: Judge}"
-            )
-        return train_judges(self.domains, table, seed=seed)
+        if not isinstance(records, Records):
+            return records
+        if not self.classes:  # then their labels mean nothing here
+            records = replace(records, labels=(None,) * len(records))
+        return records.table(self.domains, self.classes)
 
     # -- on disk ----------------------------------------------------------------
     def save(self, folder: str | Path, card: Card | None = None) -> Path:

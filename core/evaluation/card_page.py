@@ -39,6 +39,9 @@ def _results(results: Mapping[str, Any]) -> list[str]:
     if not results:
         return []
     domains, transfers = results["domains"], results["transfers"]
+    title = "## Results on test data"
+    if not transfers:
+        return [title, *_comparisons(results)]
     rows = [
         [
             f"{t['source']} → {t['target']}",
@@ -57,7 +60,7 @@ def _results(results: Mapping[str, Any]) -> list[str]:
     matrix = [[s, *(percent(found.get((s, t))) for t in domains)] for s in domains]
     judges = [[name, percent(share)] for name, share in results["judges"].items()]
     parts = [
-        "## Results on test data",
+        title,
         "Accuracy counts translations read as the true class of their source; agreement counts "
         "those read as the class the source's judge predicted. A row from a domain to itself is "
         "reconstruction. Chance is one in the number of classes, majority what one constant "
@@ -69,6 +72,7 @@ def _results(results: Mapping[str, Any]) -> list[str]:
         "on real test items caps what the table can show:",
         table(["judge of", "accuracy"], judges),
     ]
+    parts += _comparisons(results)
     parts += ["### Confusion", "Row = true class of the source, column = class read."]
     for t in transfers:
         parts.append(f"{t['source']} → {t['target']}:")
@@ -77,6 +81,31 @@ def _results(results: Mapping[str, Any]) -> list[str]:
             table(["", *names], [[n, *row] for n, row in zip(names, t["confusion"], strict=True)])
         )
     return parts
+
+
+def _comparisons(results: Mapping[str, Any]) -> list[str]:
+    found = results.get("comparisons")  # cards of before had none
+    if not found:
+        return []
+    rows = [
+        [
+            f"{c['source']} → {c['target']}",
+            c["metric"],
+            _metric(c["value"]),
+            _metric(c["chance"]) if c["n"] > 1 else "",
+            f"{c['n']:,}",
+        ]
+        for c in found
+    ]
+    return [
+        "What was made against the real items of the same records, by metrics of the target's "
+        "modality; chance is the same against the real items of other records:",
+        table(["from → to", "metric", "value", "chance", "n"], rows),
+    ]
+
+
+def _metric(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4g}"
 
 
 def _pair(value: float | None, floor: float | None) -> str:

@@ -2,44 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
 from ..signal import Signal
 from ..stage import UNLABELLED
-from ..table import Memory, Table
+from ..table import Column, Memory, Table
 from .card import Card, versions
-from .judge import Judge
-from .transfer import evaluate_transfer
+from .comparison import Comparer, Direction
+from .judge import Judge, train_judges
+from .transfer import Evaluation, evaluate_transfer
 
 if TYPE_CHECKING:
     from ..translator import Translator
 
 
-def measure(translator: Translator, table: Table, judges: Mapping[str, Judge]) -> Card:
-    """The card of a translator, measured on held-out labelled items.
+def measure(
+    translator: Translator,
+    table: Table,
+    *,
+    train: Table | None = None,
+    judges: Mapping[str, Judge] | None = None,
+    seed: int = 0,
+) -> Card:
+    """The card of a translator, measured on held-out items in all directions of its bridge.
+
+    Where items have labels, judges read what is made of them; where records hold source and
+    target, it is compared with the real target. Where there are no such records, all domains
+    need labels.
 
     Args:
         translator: trained.
-        table: test items with labels.
-        judges: a classifier per domain, trained on real training items.
+        table: test items.
+        train: real training items, for the judges.
+        judges: a classifier per domain, trained on real training items; trained here when not
+            given.
+        seed: of the judges, and of the records that chance compares with.
 
     Raises:
-        DataError: a domain without labelled items or a judge, streamed items.
+        DataError: neither labels nor pairs, a domain without labelled items or a judge where
+            there are no pairs, nothing to train judges on, streamed items.
     """
     columns = {domain: _in_memory(table, domain) for domain in translator.domains}
 
     def translate(signal: Signal, *, source: str, target: str) -> Signal:
         return translator.translate_signal(signal, source, target)
 
-    evaluation = evaluate_transfer(
-        translate,
-        {domain: column.signal for domain, column in columns.items()},
-        {domain: column.labels for domain, column in columns.items()},
-        judges,
-        translator.classes,
+    directions = [(source, target) for source, target in translator.bridge.directions()]
+    compare = Comparer(translate, translator.domains, columns, directions, seed)
+    ends = {domain for way in directions for domain in way}
+    labelled = bool(translator.classes) and any(_has_labels(columns[d]) for d in ends)
+    if not labelled and not compare.pairs:
+        raise DataError(_nothing(translator, directions))
+    read = directions if labelled else []
+    if read and judges is None and train is None:
+        raise DataError(
+            "evaluate needs labelled real data to train its judges on: pass train=records "
+            "(the training part), or judges={domain: Judge}"
+        )
+    if compare.pairs:  # then what lacks labels is left to comparison, and is else refused
+        read = [way for way in read if all(_readable(d, columns, judges, train) for d in way)]
+    names = [domain for domain in translator.domains if any(domain in way for way in read)]
+    if judges is None and train is not None and names:
+        judges = train_judges({d: translator.domains[d] for d in names}, train, seed=seed)
+    evaluation = Evaluation((), translator.classes, {}, ())
+    if names:
+        evaluation = evaluate_transfer(
+            compare,
+            {domain: columns[domain].signal for domain in names},
+            {domain: columns[domain].labels for domain in names},
+            judges or {},
+            translator.classes,
+            pairs=read,
+        )
+    evaluation = replace(
+        evaluation,
+        domains=tuple(domain for domain in translator.domains if domain in ends),
+        comparisons=compare.comparisons(),
     )
+    return _card(translator, columns, evaluation)
+
+
+def _readable(
+    domain: str,
+    columns: Mapping[str, Memory],
+    judges: Mapping[str, Judge] | None,
+    train: Table | None,
+) -> bool:
+    """Whether there are labels for a judge of the domain to be trained and measured by."""
+    if judges is not None:
+        return domain in judges and _has_labels(columns[domain])
+    return train is not None and all(map(_has_labels, (columns[domain], train.column(domain))))
+
+
+def _has_labels(column: Column) -> bool:
+    return bool((column.labels != UNLABELLED).any())
+
+
+def _nothing(translator: Translator, directions: Iterable[Direction]) -> str:
+    ways = ", ".join(f"{source} -> {target}" for source, target in directions if source != target)
+    pairs = f"no record holds both ends of a translation ({ways}) into a modality with metrics"
+    if not translator.classes:
+        return (
+            "this translator knows no classes, so transfer accuracy has no meaning, and "
+            f"{pairs}, to compare what is made with; give records with pairs, or evaluate one "
+            "that was fitted on labelled records"
+        )
+    return (
+        f"no test item has a label for judges to go by, and {pairs}, to compare what is made "
+        "with; label test items, or give records with pairs"
+    )
+
+
+def _card(translator: Translator, columns: Mapping[str, Memory], found: Evaluation) -> Card:
+    limits = ["Items unlike the training data are read as the nearest thing it knows."]
+    if found.transfers:
+        limits.append(
+            "Accuracies are those of automatic judges, whose own accuracy is given beside them."
+        )
+    if found.comparisons:
+        limits.append("Metrics compare with one real item, where others may be as right.")
     counted = translator.training.get("items", {})
     labelled = translator.training.get("labelled", {})
     return Card(
@@ -51,20 +135,17 @@ def measure(translator: Translator, table: Table, judges: Mapping[str, Judge]) -
                 "units": modality.units,
                 "train": counted.get(domain, 0),
                 "labelled": labelled.get(domain, 0),
-                "test": int((columns[domain].labels != UNLABELLED).sum()),
+                "test": int((columns[domain].labels != UNLABELLED).sum()) or len(columns[domain]),
             }
             for domain, modality in translator.domains.items()
         },
         bridge={"name": translator.bridge.name, "settings": translator.bridge.settings()},
         classes=list(translator.classes),
         training={**translator.training, "versions": versions()},
-        results=evaluation.as_dict(),
+        results=found.as_dict(),
         intended="Translating items of one of its domains into another, for data like the "
         "training data.",
-        limits=[
-            "Items unlike the training data are read as the nearest thing it knows.",
-            "Accuracies are those of automatic judges, whose own accuracy is given beside them.",
-        ],
+        limits=limits,
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from ..errors import DataError
 from ..signal import Signal
 from ..stage import UNLABELLED
 from .frechet import frechet_floor, frechet_or_none
+
+if TYPE_CHECKING:
+    from .comparison import Comparison
 
 
 class Reader(Protocol):
@@ -73,7 +76,7 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Transfer between all ordered pairs of domains.
+    """Transfer between ordered pairs of domains, all of them or those that a bridge translates.
 
     Args:
         domains: names, in order.
@@ -81,12 +84,14 @@ class Evaluation:
         judges: accuracy of each domain's judge on the real test items: it caps what an
             accuracy can show.
         transfers: one for each (source, target), reconstructions included.
+        comparisons: of what was made with the real items of the same records, where there are.
     """
 
     domains: tuple[str, ...]
     classes: tuple[str, ...]
     judges: Mapping[str, float]
     transfers: tuple[Transfer, ...]
+    comparisons: tuple[Comparison, ...] = ()
 
     def between(self, source: str, target: str) -> Transfer:
         """The transfer from ``source`` to ``target``.
@@ -101,11 +106,12 @@ class Evaluation:
         raise DataError(f"no transfer {source} -> {target} was evaluated, only {known}")
 
     def matrix(self, field: str = "accuracy") -> list[list[float | None]]:
-        """``[domains][domains]`` of a field of ``Transfer``, row = source, column = target."""
-        return [
-            [getattr(self.between(source, target), field) for target in self.domains]
-            for source in self.domains
-        ]
+        """``[domains][domains]`` of a field of ``Transfer``, row = source, column = target.
+
+        It is None where a pair was not evaluated.
+        """
+        found = {(t.source, t.target): getattr(t, field) for t in self.transfers}
+        return [[found.get((source, target)) for target in self.domains] for source in self.domains]
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -114,6 +120,7 @@ class Evaluation:
             "classes": list(self.classes),
             "judges": dict(self.judges),
             "transfers": [_plain(asdict(transfer)) for transfer in self.transfers],
+            "comparisons": [asdict(comparison) for comparison in self.comparisons],
         }
 
 
@@ -124,10 +131,11 @@ def evaluate_transfer(
     judges: Mapping[str, Reader],
     classes: Sequence[str],
     *,
+    pairs: Collection[tuple[str, str]] | None = None,
     seen: Callable[[Signal, str], Signal] | None = None,
     batch: int = 500,
 ) -> Evaluation:
-    """Translate every domain's test items into every domain and let the judges read them.
+    """Translate domains' test items into each other and let the judges read them.
 
     Args:
         translate: ``translate(signal, source=..., target=...) -> Signal``.
@@ -135,6 +143,8 @@ def evaluate_transfer(
         labels: domain -> ``[m]`` class indices, ``UNLABELLED`` (-1) where unknown.
         judges: domain -> a classifier trained on real training items of that domain.
         classes: names of the classes.
+        pairs: (source, target) to evaluate; all ordered pairs when not given, each domain to
+            itself among them.
         seen: what the source's judge reads for ``agreement``, from (signal, domain); the items
             themselves when not given. The paper reads them as decoded by their own
             latent model.
@@ -160,6 +170,8 @@ def evaluate_transfer(
             shown = [seen(part, source) for part in _parts(signal, batch)]
             read = torch.cat([judges[source].decide(judges[source].features(p)) for p in shown])
         for target in signals:
+            if pairs is not None and (source, target) not in pairs:
+                continue
             judge = judges[target]
             made = torch.cat(
                 [

@@ -27,7 +27,8 @@ def evaluate(
     """Measure the translator in FOLDER and write its card there.
 
     Where MANIFEST has a column 'split', its rows 'test' are measured and its rows 'train'
-    train the judges.
+    train the judges. Judges read what is made of items with labels; where rows hold source and
+    target, what is made is also compared with the real target.
     """
     from ...core.records import Records
     from ...core.translator import Translator
@@ -35,17 +36,19 @@ def evaluate(
     translator = Translator.load(folder, registry)
     records = Records.from_manifest(manifest, list(translator.domains))
     has_splits = any(records.splits)
-    if train is not None:
+    measured = records.part("test") if has_splits else records
+    labelled = bool(translator.classes) and any(label is not None for label in measured.labels)
+    judged = None
+    if labelled and train is not None:
         judged = Records.from_manifest(train, list(translator.domains))
         judged = judged.part("train") if any(judged.splits) else judged
-    elif has_splits:
+    elif labelled and has_splits:
         judged = records.part("train")
-    else:
+    elif labelled:
         raise DataError(
             f"{manifest} has no column 'split', so the judges have nothing to learn from; "
             "give a manifest of training data as --train FILE"
         )
-    measured = records.part("test") if has_splits else records
     card = translator.evaluate(measured, train=judged, seed=seed)
     card.write(folder)
     click.echo((folder / "README.md").read_text(encoding="utf-8"))

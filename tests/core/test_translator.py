@@ -7,6 +7,7 @@ import math
 import os
 import signal
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import torch
@@ -402,8 +403,10 @@ def test_a_save_that_fails_leaves_the_earlier_translator(trained, tmp_path, monk
 def test_evaluation_without_classes_says_so():
     translator = make()
     translator.connect()
+    held = table("a", "b")  # no record of which shall hold both
+    later = replace(held.column("b"), rows=held.column("b").rows + 100)
     with pytest.raises(DataError, match="knows no classes"):
-        translator.evaluate(table("a", "b"), judges={})
+        translator.evaluate(Table({**held.columns, "b": later}), judges={})
 
 
 def test_evaluation_needs_labels_and_judges(trained, tmp_path):

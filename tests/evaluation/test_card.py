@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import torch
 
 from transmodal.core.errors import DataError
 from transmodal.core.evaluation.card import Card, versions
+from transmodal.core.evaluation.comparison import Comparison
 from transmodal.core.evaluation.transfer import Evaluation, count_transfer
 
 
@@ -79,6 +81,26 @@ def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
     assert "| seconds | 62 |" in page
     assert "- It knows two classes." in page
     assert "![A grid of translations](grid.png)" in page
+
+
+def test_the_page_says_what_was_compared(tmp_path: Path) -> None:
+    whole, found = card(), evaluation()
+    both = (
+        Comparison("a", "b", "wer", 1234, 0.123456, 1.5),
+        Comparison("b", "a", "psnr", 1, None, None),
+    )
+    lines = "| a → b | wer | 0.1235 | 1.5 | 1,234 |\n| b → a | psnr | not finite |  | 1 |"
+    compared = replace(whole, results=replace(found, comparisons=both).as_dict())
+    compared.write(tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert lines in page and "### Confusion" in page and Card.read(tmp_path) == compared
+    alone = Evaluation(("a", "b"), (), {}, (), both)
+    replace(whole, results=alone.as_dict()).write(tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert lines in page and "Confusion" not in page and "judge" not in page
+    del whole.results["comparisons"]  # as cards were written before there were any
+    whole.write(tmp_path)
+    assert "### Confusion" in (tmp_path / "README.md").read_text()
 
 
 def test_every_row_of_a_table_has_as_many_cells_as_its_head(tmp_path: Path) -> None:

@@ -56,15 +56,23 @@ def read_picture(path: Path, size: tuple[int, int], channels: int, background: f
         if isinstance(error, MediaError):
             raise
         raise MediaError(f"{path}: not a readable picture ({error})") from error
-    grey = round(255 * background)
-    paper = Image.new("RGBA", picture.size, (grey, grey, grey, 255))
-    paper.alpha_composite(_eight_bit(picture, path))
-    picture = paper.convert("L" if channels == 1 else "RGB")
+    picture = laid(_eight_bit(picture, path), channels, background)
     if picture.size != size[::-1]:
+        grey = round(255 * background)
         fill = grey if channels == 1 else (grey, grey, grey)
         picture = ImageOps.pad(picture, size[::-1], Image.Resampling.LANCZOS, fill)
     values = torch.from_numpy(np.array(picture, dtype=np.float32) / 255)
     return values[None] if channels == 1 else values.permute(2, 0, 1).contiguous()
+
+
+def laid(picture: Picture, channels: int, background: float) -> Picture:
+    """An RGBA picture over the background's grey: of mode RGB, or with one channel, L."""
+    from PIL import Image
+
+    grey = round(255 * background)
+    paper = Image.new("RGBA", picture.size, (grey, grey, grey, 255))
+    paper.alpha_composite(picture)
+    return paper.convert("L" if channels == 1 else "RGB")
 
 
 def _eight_bit(picture: Picture, path: Path) -> Picture:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...core.arrays import to_tensor
 from ...core.config import check_choice, check_flag, check_number
 from ...core.critics import JointCritic
 from ...core.errors import DataError, SettingError
@@ -19,6 +18,7 @@ from ...core.modality import Metric, Modality, Preview
 from ...core.signal import Signal
 from ...core.subnets import Plan, halvings
 from .files import FORMATS, read_picture, write_picture
+from .items import as_picture, out_of_range
 from .residual import ResidualGenerator, ResidualPrenet
 from .roughen import roughen
 from .subnets import (
@@ -38,14 +38,17 @@ HIDDEN = 512
 class Image(Modality):
     """Pictures ``[c h w]`` with pixels in [0, 1]; a signal holds them as ``[b c h w]``.
 
-    Items may also be ``[h w]`` (grey), ``[h w c]``, numpy arrays, and of type uint8 with
-    pixels in 0..255.
+    Items may also be ``[h w]`` (grey), ``[h w c]``, numpy arrays, Pillow pictures, and of type
+    uint8 with pixels in 0..255. With 2 or 4 channels, the last is alpha (``items``).
+
+    ``published["m3d-gan"]`` holds that paper's sizes (sec. 4) and its loss; of critics it says
+    nothing, and these are BicycleGAN's (Zhu et al. 2017), of the finer of its two scales.
 
     Args:
         size: in pixels, one number for a square or (h, w), 8 to 256.
         channels: 1 (grey) or 3 (RGB).
-        background: grey level in [0, 1] behind transparent pixels, and around pictures of
-            another aspect, in files.
+        background: grey level in [0, 1] behind transparent pixels, and, in files, around
+            pictures of another aspect.
         augmentation: strength of ``augment``; at 1 up to 10 degrees, 10 % of scale, 0.1 of
             shear and 8 % of shift; 0 for none.
         roughness: strength of what ``augment`` does to strokes and print, for pictures of
@@ -80,6 +83,12 @@ class Image(Modality):
     name: ClassVar[str] = "image"
     units: ClassVar[str] = "pixels in [0, 1]"
     suffixes: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+    published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "m3d-gan": {
+            "size": 256, "channels": 3, "residual": 6, "likelihood": "laplace", "std": 0.1,
+            "patches": 70, "critic": 64, "augmentation": 0.0,
+        },
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -153,7 +162,8 @@ class Image(Modality):
         write_picture(self.collate([item]).values[0], Path(path))
 
     def collate(self, items: Sequence[Any]) -> Signal:
-        pictures = [self._picture(item, i) for i, item in enumerate(items)]
+        how = self.size, self.channels, self.background
+        pictures = [as_picture(item, i, *how) for i, item in enumerate(items)]
         if not pictures:
             raise DataError("image: no items to collate; give at least one")
         values = torch.stack(pictures)
@@ -162,33 +172,8 @@ class Image(Modality):
         good = ((flat >= 0) & (flat <= 1)).all(1)
         if not bool(good.all()):
             i = int(good.logical_not().nonzero()[0])
-            finite = "has pixels that are NaN or infinite"
-            low, high = flat[i].min().item(), flat[i].max().item()
-            if math.isfinite(low) and math.isfinite(high):
-                finite = f"has pixels in [{low:g}, {high:g}]"
-            raise DataError(f"image: item {i} {finite}; scale them to [0, 1] or give uint8")
+            raise out_of_range(flat[i], i)
         return Signal(values)
-
-    def _picture(self, item: Any, i: int) -> Tensor:
-        """One item as float ``[c h w]``, its shape checked, its values not yet."""
-        picture = to_tensor(item, f"image: item {i} is no array of pixels")
-        wanted = (self.channels, *self.size)
-        if picture.shape == self.size and self.channels == 1:
-            picture = picture[None]
-        elif picture.shape == (*self.size, self.channels):
-            picture = picture.permute(2, 0, 1)
-        if picture.shape != wanted:
-            raise DataError(
-                f"image: item {i} has shape {tuple(picture.shape)}, not {wanted} (c, h, w); "
-                "resize it, or set size and channels to what the data has"
-            )
-        if picture.dtype == torch.uint8:
-            return picture.float() / 255
-        if not picture.is_floating_point() and picture.dtype != torch.bool:
-            raise DataError(
-                f"image: item {i} is {picture.dtype}; give uint8 (0..255) or floats in [0, 1]"
-            )
-        return picture.float()
 
     def split(self, signal: Signal) -> list[Tensor]:
         """Pictures ``[c h w]``, float32 on the CPU, clamped to [0, 1]."""

@@ -45,6 +45,7 @@ def beam(
     *,
     end: int,
     longest: int,
+    shortest: int = 1,
     beams: int = 1,
     penalty: float = 0.0,
 ) -> Found:
@@ -63,10 +64,16 @@ def beam(
         end: the unit that ends a sequence.
         longest: units at most, the end among them; a prefix so long is taken as it is where
             nothing has finished.
+        shortest: units at least, the end among them: none ends before.
         beams: k.
         penalty: 0 for none, 1 for the mean log-probability of a unit; longer sequences
             gain by it.
+
+    Raises:
+        SettingError: a length or a number of beams below 1, or shortest above longest.
     """
+    _check_lengths("beam", shortest, longest)
+    check_number("beam", "beams", beams, 1, integer=True)
     state, logs = step(state, None)
     v, device = logs.shape[1], logs.device
     rows = torch.arange(count, device=device)
@@ -83,6 +90,8 @@ def beam(
     leading = torch.arange(width, device=device) < beams
     for n in range(1, longest + 1):
         sums = live[..., None] + logs.float().view(count, beams, v)
+        if n < shortest:
+            sums[..., end] = -torch.inf
         scores, flat = sums.flatten(1).topk(width, 1)
         source, unit = flat // v, flat % v
         ends = unit == end
@@ -120,6 +129,7 @@ def sample(
     *,
     end: int,
     longest: int,
+    shortest: int = 1,
     temperature: float = 1.0,
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
@@ -128,6 +138,7 @@ def sample(
 
     Args:
         step, state, count, end, longest: as in ``beam`` with one beam.
+        shortest: units at least, the end among them: before, draws are from the other units.
         temperature: above 0.
         top_p: draws are from the likeliest units whose shares together reach this, the one
             that crosses it among them (Holtzman et al. 2020, section 3.1); 1 for all.
@@ -136,15 +147,20 @@ def sample(
     ``scores`` are log-probabilities under the model itself.
 
     Raises:
-        SettingError: the temperature is not above 0, or top_p not in (0, 1].
+        SettingError: the temperature is not above 0, or top_p not in (0, 1]; a length below 1, or
+            shortest above longest.
     """
+    _check_lengths("sample", shortest, longest)
     check_number("sample", "temperature", temperature, 1e-6)
     check_number("sample", "top_p", top_p, 1e-6, 1)
     ids: Tensor | None = None
     made = []
     for n in range(longest):
         state, logs = step(state, ids)
-        shares, order = (logs.float() / temperature).softmax(-1).sort(-1, descending=True)
+        scaled = logs.float() / temperature
+        if n + 1 < shortest:
+            scaled[:, end] = -torch.inf
+        shares, order = scaled.softmax(-1).sort(-1, descending=True)
         kept = shares * (shares.cumsum(-1) - shares < top_p)
         ids = order.gather(1, torch.multinomial(kept, 1, generator=generator))[:, 0]
         told = logs.float().gather(1, ids[:, None])[:, 0]
@@ -158,3 +174,8 @@ def sample(
         if not bool(running.any()):
             break
     return Found(torch.stack(made, 1), lengths, scores)
+
+
+def _check_lengths(owner: str, shortest: int, longest: int) -> None:
+    check_number(owner, "longest", longest, 1, integer=True)
+    check_number(owner, "shortest", shortest, 1, longest, integer=True)

@@ -15,6 +15,7 @@ from ...core.sequences.reader import AttentionReader, Reading, State
 from ...core.sequences.search import Found, beam, repeated, sample
 from ...core.sequences.taught import Taught
 from ...core.signal import Signal
+from .decoding import Decoding, check_decoding
 from .subnets import embedded, table
 from .units import END, PAD
 
@@ -54,16 +55,15 @@ class TextGenerator(nn.Module):
 
     Three ways: ``teach`` follows a text; ``forward`` in training reads, at each step, the
     expected embedding of what it made, so that gradients pass; ``forward`` in eval mode searches
-    for the best text (``search.beam``), then follows it: its log-probabilities, each chosen
-    unit raised to the first place where it was not there.
+    for the best text (``search.beam``) or draws one (``search.sample``), then follows it: its
+    log-probabilities, each chosen unit raised to the first place where it was not there.
 
     Args:
         v: vocabulary.
         width: d of the code.
         condition: width of the condition; 0 for none.
         embedding: e; the last layer shares the embeddings (Press & Wolf 2017).
-        longest: units at most, the end among them.
-        beams, penalty: see ``search.beam``.
+        how: texts are written, looked at each time; its lengths leave the end out.
         body: settings of ``AttentionReader``.
     """
 
@@ -74,13 +74,11 @@ class TextGenerator(nn.Module):
         condition: int,
         *,
         embedding: int,
-        longest: int,
-        beams: int,
-        penalty: float,
+        how: Decoding,
         **body: object,
     ) -> None:
         super().__init__()
-        self.longest, self.beams, self.penalty = longest, beams, penalty
+        self.how = how
         self.table = table(v, embedding)
         self.begin = nn.Parameter(torch.zeros(embedding))
         self.body = AttentionReader(embedding, width, condition, **body)  # type: ignore[arg-type]
@@ -120,8 +118,12 @@ class TextGenerator(nn.Module):
         """A text of its own, up to the step at which every item has ended."""
         if self.training:
             return self._free(code, condition)
-        found = self.search(code, condition)
-        return self._taught(code, Signal(found.units, found.lengths), condition, found.units)
+        if self.how.sampling:
+            text = self.sample(code, condition, temperature=self.how.sampling)
+        else:
+            found = self.search(code, condition)
+            text = Signal(found.units, found.lengths)
+        return self._taught(code, text, condition, text.values)
 
     def _free(self, code: Code, condition: Code | None) -> Taught:
         reading = Reading(self.body, self.body.read(code, condition))
@@ -129,7 +131,7 @@ class TextGenerator(nn.Module):
         told = self.begin.expand(len(code), -1)
         made, looked, going = [], [], []
         running = torch.ones(len(code), dtype=torch.bool, device=told.device)
-        for _ in range(self.longest):
+        for _ in range(self.how.longest + 1):
             state, features = reading.step(state, told)
             logs = likelihoods(self._logits(features))
             made.append(logs)
@@ -144,17 +146,24 @@ class TextGenerator(nn.Module):
         return Taught(values, mask.sum(1), torch.stack(looked, 1))
 
     def search(self, code: Code, condition: Code | None = None) -> Found:
-        """The best text for each code, by beam search."""
+        """The best text for each code, by beam search.
+
+        Raises:
+            SettingError: a setting of ``how`` is out of its range.
+        """
+        how = self.how
+        check_decoding(how)
         with torch.no_grad(), self._plain(code):
-            reading = Reading(self.body, repeated(self.body.read(code, condition), self.beams))
+            reading = Reading(self.body, repeated(self.body.read(code, condition), how.beams))
             return beam(
                 partial(self._step, reading),
                 reading.start(),
                 len(code),
                 end=END,
-                longest=self.longest,
-                beams=self.beams,
-                penalty=self.penalty,
+                longest=how.longest + 1,
+                shortest=how.shortest + 1,
+                beams=how.beams,
+                penalty=how.penalty,
             )
 
     def sample(
@@ -166,7 +175,13 @@ class TextGenerator(nn.Module):
         top_p: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Signal:
-        """A text drawn for each code, as units; see ``search.sample``."""
+        """A text drawn for each code, as units; see ``search.sample``.
+
+        Raises:
+            SettingError: a setting is out of its range.
+        """
+        how = self.how
+        check_decoding(how)
         with torch.no_grad(), self._plain(code):
             reading = Reading(self.body, self.body.read(code, condition))
             found = sample(
@@ -174,7 +189,8 @@ class TextGenerator(nn.Module):
                 reading.start(),
                 len(code),
                 end=END,
-                longest=self.longest,
+                longest=how.longest + 1,
+                shortest=how.shortest + 1,
                 temperature=temperature,
                 top_p=top_p,
                 generator=generator,

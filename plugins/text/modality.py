@@ -12,17 +12,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ...core.config import check_choice, check_number
-from ...core.errors import DataError, SettingError
+from ...core.config import build, check_choice, check_number
+from ...core.errors import DataError
 from ...core.modality import Metric, Modality, Preview
 from ...core.sequences.attention import KINDS
 from ...core.signal import Signal
 from . import metrics
+from .decoding import check_decoding
 from .files import SUFFIX, read_text, write_text
 from .generator import TextGenerator
+from .learning import SIZE, check_learned, learn
 from .picture import text_picture
 from .subnets import TextDiscriminator, TextPrenet
-from .units import END, FIRST, UNKNOWN, Bytes, Characters, Pieces, Units, learn_pieces
+from .units import END, LEARNED, UNKNOWN, normal, spelling
 
 
 class Text(Modality):
@@ -30,24 +32,31 @@ class Text(Modality):
 
     A text is brought into Unicode's form NFC. Units are numbers: 0 padding, 1 the end that
     every text has (and its length counts), 2 a unit not known, the rest from 3. A *made* text
-    holds log-probabilities ``[b t v]`` instead; every subnet here reads both.
+    holds log-probabilities ``[b t v]`` instead; every subnet here reads both. How texts are
+    written may be set at any time (``decoding``): ``longest``, ``shortest``, ``beams``,
+    ``penalty`` and ``sampling``.
+
+    ``published["m3d-gan"]`` holds that paper's sizes (sec. 4), its attention and dropout
+    Tacotron's, which it names; for ``learned``, as its units are characters.
 
     Args:
         unit: "byte" (of UTF-8: any script, no learning), "character" (of an alphabet) or "piece"
             (of a sentencepiece model); ``Text.learned`` makes the latter two from texts.
         alphabet: for characters, each once.
         model: for pieces, the sentencepiece model, in base64.
-        longest: units in a text at most, its end not counted; longer ones are refused, and
-            none longer is made.
+        longest: units in a text at most, its end not counted; longer ones are refused. One that
+            is made has at most as many, and one where its end should be if it did not come.
+        shortest: units in a text that is searched for or drawn, at least.
         embedding: width of a unit's vector.
-        bank: convolutions in the prenet's bank (``core.sequences.cbhg``); 16 published, which
-            is dear.
+        bank: convolutions in the prenet's bank (``core.sequences.cbhg``); published 16 are dear.
         hidden: of the generator's recurrent units.
         attention: kind of the generator's attention (``core.sequences.attention``); "additive"
             published, "dot" cheaper.
         dropout: in the prenets of both ends, in training.
         beams: of the search for the best text; 1 for the likeliest unit at every step.
         penalty: power of the length by which a text's log-probability is divided, 0 to 2.
+        sampling: temperature at which units are drawn, by torch's global generator, in place of a
+            search; 0 for the search.
         smoothing: share of the reconstruction that is spread over all units.
         augmentation: share of units that ``augment`` replaces by an unknown one.
         critic: features of the discriminator.
@@ -59,6 +68,12 @@ class Text(Modality):
     name: ClassVar[str] = "text"
     units: ClassVar[str] = "characters"
     suffixes: ClassVar[tuple[str, ...]] = (SUFFIX,)
+    published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "m3d-gan": {
+            "unit": "character", "embedding": 128, "bank": 16, "hidden": 256,
+            "attention": "additive", "dropout": 0.5,
+        },
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -66,6 +81,7 @@ class Text(Modality):
         alphabet: str = "",
         model: str = "",
         longest: int = 200,
+        shortest: int = 0,
         embedding: int = 128,
         bank: int = 4,
         hidden: int = 256,
@@ -73,77 +89,68 @@ class Text(Modality):
         dropout: float = 0.2,
         beams: int = 1,
         penalty: float = 0.0,
+        sampling: float = 0.0,
         smoothing: float = 0.0,
         augmentation: float = 0.0,
         critic: int = 128,
     ) -> None:
-        check_choice("text", "unit", unit, ("byte", "character", "piece"))
-        check_number("text", "longest", longest, 1, 100_000, integer=True)
+        check_choice("text", "unit", unit, ("byte", *LEARNED))
         check_number("text", "embedding", embedding, 1, 4096, integer=True)
         check_number("text", "bank", bank, 1, 64, integer=True)
         check_number("text", "hidden", hidden, 1, 4096, integer=True)
         check_choice("text", "attention", attention, tuple(KINDS))
         check_number("text", "dropout", dropout, 0, 0.9)
-        check_number("text", "beams", beams, 1, 1000, integer=True)
-        check_number("text", "penalty", penalty, 0, 2)
         check_number("text", "smoothing", smoothing, 0, 0.9)
         check_number("text", "augmentation", augmentation, 0, 0.9)
         check_number("text", "critic", critic, 1, 4096, integer=True)
         self.unit, self.alphabet, self.model = unit, alphabet, model
-        self.longest = longest
+        self.longest, self.shortest = longest, shortest
         self.embedding, self.bank, self.hidden = embedding, bank, hidden
         self.attention, self.dropout = attention, dropout
-        self.beams, self.penalty = beams, penalty
+        self.beams, self.penalty, self.sampling = beams, penalty, sampling
         self.smoothing, self.augmentation = smoothing, augmentation
         self.critic = critic
-        self.spelling = self._spelling()
-
-    def _spelling(self) -> Units:
-        """The units, their alphabet or model checked."""
-        for name, of in (("alphabet", "character"), ("model", "piece")):
-            given = getattr(self, name)
-            if not isinstance(given, str):
-                raise SettingError(f"text: {name} must be a string, not {type(given).__name__}")
-            if given and self.unit != of:
-                raise SettingError(f"text: {name} is for units that are a {of}, not {self.unit!r}")
-            if self.unit == of and not given:
-                raise SettingError(
-                    f"text: a {of} for a unit needs its {name}; make it of texts by "
-                    f"Text.learned(texts, unit={of!r})"
-                )
-        if self.unit == "piece":
-            return Pieces(self.model)
-        return Characters(self.alphabet) if self.unit == "character" else Bytes()
+        check_decoding(self)
+        self.spelling = spelling(unit, alphabet, model)
 
     @classmethod
     def learned(
-        cls, texts: Iterable[str], unit: str = "piece", size: int = 4000, **settings: Any
+        cls, texts: Iterable[Any], unit: str = "piece", size: int = SIZE, **settings: Any
     ) -> Text:
         """A modality whose units are learned from texts, the training ones.
 
         Args:
-            texts: strings; those that are no good text are refused.
+            texts: strings, or paths of files that hold them; those that are no good text are
+                refused.
             unit: "piece" or "character".
             size: units at most, the special ones among them; of characters the most frequent.
             settings: the other settings.
 
         Raises:
             DataError: a text is none, or there is nothing to learn from.
+            MediaError: a file cannot be read.
             SettingError: a setting is wrong, or so few texts cannot give so many pieces.
         """
-        check_choice("text", "unit", unit, ("character", "piece"))
-        check_number("text", "size", size, FIRST + 1, 1_000_000, integer=True)
-        good = [normal(text, i) for i, text in enumerate(texts)]
-        if not any(good):
-            raise DataError("text: no texts to learn units from; give some that are not empty")
-        if unit == "piece":
-            return cls(unit, model=learn_pieces(good, size), **settings)
-        counts: dict[str, int] = {}
-        for text in good:
-            for character in text:
-                counts[character] = counts.get(character, 0) + 1
-        kept = sorted(counts, key=lambda c: (-counts[c], c))[: size - FIRST]
-        return cls(unit, alphabet="".join(sorted(kept)), **settings)
+        check_learned(unit, size)
+        return cls(unit, **learn(texts, unit, size), **settings)
+
+    @classmethod
+    def learner(cls, settings: Mapping[str, Any]) -> Callable[[Iterable[Any]], Text] | None:
+        """For recipes: makes the modality of training texts, as ``learned``, with these settings.
+
+        None where there is nothing to learn: units are bytes, or their alphabet or model is given.
+
+        Raises:
+            SettingError: one of them is wrong, as far as can be told before.
+        """
+        unit, size = settings.get("unit"), settings.get("size", SIZE)
+        if unit not in list(LEARNED) or settings.get(LEARNED[str(unit)]):
+            return None
+        check_learned(unit, size)
+        taken = ("unit", "size", LEARNED[str(unit)])
+        others = {k: v for k, v in settings.items() if k not in taken}
+        build(cls, others, cls.name)
+        return partial(cls.learned, unit=unit, size=size, **others)
 
     @property
     def vocabulary(self) -> int:
@@ -223,9 +230,7 @@ class Text(Modality):
             width,
             condition,
             embedding=self.embedding,
-            longest=self.longest + 1,
-            beams=self.beams,
-            penalty=self.penalty,
+            how=self,
             kind=self.attention,
             hidden=self.hidden,
             dropout=self.dropout,
@@ -279,21 +284,3 @@ class Text(Modality):
         real: Signal,
     ) -> float:
         return score(self.split(made), self.split(real))
-
-
-def normal(item: Any, i: int) -> str:
-    """One item as a string in form NFC.
-
-    Raises:
-        DataError: it is no string, or has a lone surrogate.
-    """
-    if not isinstance(item, str):
-        raise DataError(f"text: item {i} is {type(item).__name__}, not a string")
-    try:
-        item.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"text: item {i} has a lone surrogate at character {error.start}; read its file as "
-            "UTF-8, or leave it out"
-        ) from None
-    return unicodedata.normalize("NFC", item)

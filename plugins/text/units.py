@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import base64
-import io
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
-from ...core.errors import SettingError
+from ...core.errors import DataError, SettingError
 
 PAD, END, UNKNOWN, FIRST = 0, 1, 2, 3
 SPECIAL = ["<pad>", "</s>", "<unk>"]
 LOST = "\ufffd"  # what an unknown unit is written as
+LEARNED = {"character": "alphabet", "piece": "model"}  # kind of units -> what it needs
 
 
 class Units(ABC):
@@ -76,7 +78,7 @@ class Pieces(Units):
         model: the model's file, in base64.
 
     Raises:
-        SettingError: it is damaged, or was not made by ``learn_pieces``.
+        SettingError: it is damaged, or was not made by ``learning``.
     """
 
     def __init__(self, model: str) -> None:
@@ -104,41 +106,40 @@ class Pieces(Units):
         return str(self.processor.decode(list(ids)))
 
 
-def learn_pieces(texts: Sequence[str], size: int) -> str:
-    """A unigram model of at most ``size`` pieces, in base64; bytes stand for what it lacks.
+def spelling(kind: str, alphabet: str, model: str) -> Units:
+    """The units of a kind, "byte", "character" (of an alphabet) or "piece" (of a model).
 
     Raises:
-        SettingError: the texts cannot give a model of that size.
+        SettingError: the alphabet or the model is missing, damaged, or of no use to that kind.
     """
-    import sentencepiece
+    for (of, name), given in zip(LEARNED.items(), (alphabet, model), strict=True):
+        if not isinstance(given, str):
+            raise SettingError(f"text: {name} must be a string, not {type(given).__name__}")
+        if given and kind != of:
+            raise SettingError(f"text: {name} is for units that are a {of}, not {kind!r}")
+        if kind == of and not given:
+            raise SettingError(
+                f"text: a {of} for a unit needs its {name}; make it of texts by "
+                f"Text.learned(texts, unit={of!r})"
+            )
+    if kind == "piece":
+        return Pieces(model)
+    return Characters(alphabet) if kind == "character" else Bytes()
 
-    file = io.BytesIO()
+
+def normal(item: Any, i: int) -> str:
+    """One item as a string in form NFC.
+
+    Raises:
+        DataError: it is no string, or has a lone surrogate.
+    """
+    if not isinstance(item, str):
+        raise DataError(f"text: item {i} is {type(item).__name__}, not a string")
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts),
-            model_writer=file,
-            vocab_size=size,
-            hard_vocab_limit=False,
-            model_type="unigram",
-            character_coverage=1.0,
-            byte_fallback=True,
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
-            add_dummy_prefix=False,
-            pad_id=PAD,
-            eos_id=END,
-            unk_id=UNKNOWN,
-            bos_id=-1,
-            pad_piece=SPECIAL[PAD],
-            eos_piece=SPECIAL[END],
-            unk_piece=SPECIAL[UNKNOWN],
-            unk_surface=LOST,
-            num_threads=1,
-            minloglevel=2,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise SettingError(
-            f"text: no model of {size} pieces from {len(texts)} texts ({error}); ask for another "
-            "size or give more texts"
-        ) from error
-    return base64.b64encode(file.getvalue()).decode("ascii")
+        item.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"text: item {i} has a lone surrogate at character {error.start}; read its file as "
+            "UTF-8, or leave it out"
+        ) from None
+    return unicodedata.normalize("NFC", item)

@@ -58,35 +58,45 @@ class Chain:
             before = [before[1], unit]
         return total / len(units) ** penalty
 
-    def best(self, item: int, penalty: float) -> list[int]:
+    def best(self, item: int, penalty: float, shortest: int = 1) -> list[int]:
         every = [
             [*start, END]
-            for n in range(LONGEST)
+            for n in range(shortest - 1, LONGEST)
             for start in itertools.product(range(1, UNITS), repeat=n)
         ]
         return max(every, key=lambda units: self.score(item, units, penalty))
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10_000), penalty=st.sampled_from([0.0, 0.5, 1.0, 2.0]))
-def test_wide_enough_a_beam_finds_the_best_of_all(seed: int, penalty: float) -> None:
+@given(
+    seed=st.integers(0, 10_000),
+    penalty=st.sampled_from([0.0, 0.5, 1.0, 2.0]),
+    shortest=st.integers(1, LONGEST),
+)
+def test_wide_enough_a_beam_finds_the_best_of_all(seed: int, penalty: float, shortest: int) -> None:
     chain = Chain(3, seed)
-    found, scores = chain.search(beams=60, penalty=penalty)
+    found, scores = chain.search(beams=60, penalty=penalty, shortest=shortest)
     for item in range(3):
-        assert found[item] == chain.best(item, penalty)
+        assert found[item] == chain.best(item, penalty, shortest)
         assert scores[item] == pytest.approx(chain.score(item, found[item], penalty), abs=1e-4)
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10_000), penalty=st.sampled_from([0.0, 1.0]))
-def test_one_beam_is_greedy(seed: int, penalty: float) -> None:
+@given(
+    seed=st.integers(0, 10_000),
+    penalty=st.sampled_from([0.0, 1.0]),
+    shortest=st.integers(1, LONGEST),
+)
+def test_one_beam_is_greedy(seed: int, penalty: float, shortest: int) -> None:
     chain = Chain(3, seed)
-    found, _ = chain.search(beams=1, penalty=penalty)
+    found, _ = chain.search(beams=1, penalty=penalty, shortest=shortest)
     for item in range(3):
         units: list[int] = []
         before = [UNITS, UNITS]
         while len(units) < LONGEST and (not units or units[-1] != END):
-            units.append(int(chain.table[item, before[0], before[1]].argmax()))
+            likely = chain.table[item, before[0], before[1]]
+            first = 1 if len(units) + 1 < shortest else 0  # END is the first
+            units.append(first + int(likely[first:].argmax()))
             before = [before[1], units[-1]]
         assert found[item] == units
 
@@ -144,6 +154,48 @@ def test_samples_have_the_model_s_shares() -> None:
     kept = order[:2]
     found = drawn(1.0, float(shares[0] + shares[1] / 2))
     assert math.isclose(float(found[kept].sum()), 1.0, rel_tol=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), shortest=st.integers(1, LONGEST))
+def test_samples_end_no_sooner_than_they_may(seed: int, shortest: int) -> None:
+    chain, count = Chain(1, seed), 200
+    chain.table = chain.table.expand(count, -1, -1, -1)
+    found = sample(
+        lambda state, units: chain.step(chain.table, state, units),
+        chain.start(1),
+        count,
+        end=END,
+        longest=LONGEST,
+        shortest=shortest,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    assert ((found.lengths >= shortest) & (found.lengths <= LONGEST)).all()
+    assert (found.units[:, : shortest - 1] != END).all()
+    for i in range(3):
+        units = found.units[i, : found.lengths[i]].tolist()
+        assert found.scores[i].item() == pytest.approx(chain.score(0, units, 0.0), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"longest": 0}, "longest must be a whole number >= 1, not 0"),
+        ({"shortest": 0}, "shortest must be a whole number >= 1 <= 4, not 0"),
+        ({"shortest": 5}, "shortest must be a whole number >= 1 <= 4, not 5"),
+    ],
+)
+def test_lengths_that_cannot_be_are_refused(how: dict[str, int], message: str) -> None:
+    chain = Chain(1, 0)
+
+    def step(state: dict[str, Tensor], units: Tensor | None) -> tuple[dict[str, Tensor], Tensor]:
+        return chain.step(chain.table, state, units)
+
+    for name, search in (("beam", beam), ("sample", sample)):
+        with pytest.raises(SettingError, match=f"{name}: {message}"):
+            search(step, chain.start(1), 1, **{"end": END, "longest": LONGEST, **how})
+    with pytest.raises(SettingError, match="beam: beams must be a whole number >= 1, not 0"):
+        beam(step, chain.start(1), 1, end=END, longest=LONGEST, beams=0)
 
 
 @pytest.mark.parametrize(

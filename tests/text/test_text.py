@@ -48,7 +48,7 @@ def test_any_other_text_goes_through_everything(text: str) -> None:
         assert code.tokens.isfinite().all()
         assert judge(signal).isfinite().all()
         writer = modality.generator(4).eval()
-        writer.longest = 5
+        modality.longest = 5
         made = writer(code)
         assert made.values.isfinite().all() and made.alignment.isfinite().all()
         assert len(modality.split(made)) == 1

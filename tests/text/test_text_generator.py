@@ -114,10 +114,11 @@ def test_gradients_against_finite_differences() -> None:
 
 def test_the_likeliest_units_of_what_is_made_are_those_found() -> None:
     torch.manual_seed(0)
-    writer = TEXT.generator(5).eval()
+    text = Text(**TEXT.settings())
+    writer = text.generator(5).eval()
     code, _ = batch(40, 2)
     for beams in (1, 4):
-        writer.beams = beams
+        text.beams = beams
         found, made = writer.search(code), writer(code)
         assert torch.equal(made.values.argmax(2) * made.mask(), found.units)
         assert torch.allclose(made.values.exp().sum(2)[made.mask()], torch.tensor(1.0))

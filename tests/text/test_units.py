@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import unicodedata
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -85,6 +87,70 @@ def test_pieces_are_fewer_than_characters_and_no_more_than_asked() -> None:
     assert PIECES.vocabulary <= 320
     pieces, characters = (text.collate(["the cat sat"]).lengths[0] for text in (PIECES, CHARACTERS))
     assert pieces < characters
+
+
+def test_long_texts_are_learned_from() -> None:
+    """5,000 characters, 15,000 bytes, where sentencepiece's own limit is 4,192."""
+    long = "".join(chr(0x4E00 + i * i % 97) for i in range(5000))
+    for texts in ([long], [*SENTENCES, long], [long[::-1] + "é", long]):
+        text = Text.learned(texts, size=500, longest=5000)
+        signal = text.collate([texts[-1]])
+        assert text.split(signal) == [texts[-1]]
+        assert signal.lengths[0] < 5000  # pieces it has seen, not the bytes of what it has not
+        assert not (signal.values == 2).any()
+
+
+def test_models_of_texts_within_the_limit_are_told_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is written into a model, whose bytes are to stay what they were."""
+    from sentencepiece import SentencePieceTrainer
+
+    train, told = SentencePieceTrainer.train, []
+
+    def watched(**settings: Any) -> None:
+        told.append(settings.get("max_sentence_length"))
+        train(**settings)
+
+    monkeypatch.setattr(SentencePieceTrainer, "train", watched)
+    for n in (4192, 4193):
+        Text.learned([*SENTENCES, "ab " * (n // 3) + "c" * (n % 3)], size=320)
+    assert told == [None, 4193]
+
+
+def test_texts_may_be_paths_of_their_files(tmp_path: Path) -> None:
+    files = [tmp_path / f"{i}.txt" for i in range(len(SENTENCES))]
+    for file, sentence in zip(files, SENTENCES, strict=True):
+        CHARACTERS.write(sentence, file)
+    again = Text.learned(files, unit="character", size=1000)
+    assert again.settings() == CHARACTERS.settings()
+
+
+@pytest.mark.parametrize(
+    "known",
+    [{}, {"unit": "byte"}, {"unit": "character", "alphabet": "ab"}, {"unit": ["piece"]},
+     {"unit": "piece", "model": PIECES.model}],
+)  # fmt: skip
+def test_recipes_learn_only_what_is_not_known(known: dict[str, Any]) -> None:
+    assert Text.learner(known) is None
+    for unit, twin in (("piece", PIECES), ("character", CHARACTERS)):
+        learner = Text.learner({"unit": unit, "size": 320, "alphabet": "", "model": "", "beams": 2})
+        assert learner is not None
+        made = learner(SENTENCES)
+        assert (made.alphabet, made.model, made.beams) == (twin.alphabet, twin.model, 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": 3}, "size must be a whole number >= 4"),
+        ({"beams": 0}, "beams must be a whole number >= 1"),
+        ({"depth": 3}, "text: Text has no setting 'depth'"),
+    ],
+)
+def test_recipes_are_told_what_is_wrong_before_texts_are_read(
+    settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        Text.learner({"unit": "piece", **settings})
 
 
 def test_an_unknown_piece_is_a_lost_character() -> None:

@@ -1,16 +1,21 @@
-"""A recipe: the call that trains a translator, written down in TOML."""
+"""A recipe: the call that trains a translator, written down in TOML.
+
+A modality may have to learn of the training items before it can be made, as a text's pieces are.
+Its class then has a class method ``learner(settings)``, which gives what makes it of such items
+(or of the paths of their files), or None where these settings leave nothing to be learned.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.config import build
-from ...core.errors import SettingError, TransmodalError
+from ...core.errors import DataError, SettingError, TransmodalError
 from ..registry import Registry
 
 if TYPE_CHECKING:
@@ -41,11 +46,19 @@ class Recipe:
     out: Path
 
 
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """A modality that is to learn of its training items first."""
+
+    make: Callable[[Iterable[Any]], Modality]
+
+
 def read_recipe(path: Path, registry: Registry) -> Recipe:
     """The recipe in a file. Paths inside it are relative to its folder.
 
     Raises:
         SettingError: no TOML, or not a recipe: all that is wrong, each with its key.
+        DataError: a domain is to learn of records that cannot be read.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -59,11 +72,11 @@ def read_recipe(path: Path, registry: Registry) -> Recipe:
     fit, out = reader.training(reader.section(content, "training"))
     if "stream" in content.get("records", {}):
         fit["stream"] = content["records"]["stream"]
-    if reader.errors:
-        listed = "\n".join(f"  {error}" for error in reader.errors)
-        raise SettingError(f"{path} is not a recipe that can run:\n{listed}")
+    reader.refuse(path)
+    made = reader.learned(domains, records)
+    reader.refuse(path)
     assert bridge is not None  # else there are errors
-    return Recipe(domains, bridge, records, fit, out)
+    return Recipe(made, bridge, records, fit, out)
 
 
 class Reader:
@@ -82,6 +95,12 @@ class Reader:
         except (TransmodalError, TypeError) as error:
             self.errors.append(f"{key}: {error}")
 
+    def refuse(self, path: Path) -> None:
+        """Raise the errors there are."""
+        if self.errors:
+            listed = "\n".join(f"  {error}" for error in self.errors)
+            raise SettingError(f"{path} is not a recipe that can run:\n{listed}")
+
     def known(self, key: str, section: Mapping[str, Any], names: tuple[str, ...]) -> None:
         """Refuse keys that mean nothing."""
         for name in section:
@@ -98,9 +117,9 @@ class Reader:
             self.errors.append(f"{name}: missing, or no table; write a section [{name}]")
         return {}
 
-    def domains(self, section: Mapping[str, Any]) -> dict[str, Modality]:
+    def domains(self, section: Mapping[str, Any]) -> dict[str, Modality | Learner]:
         """``[domains.NAME]``: a modality and its settings, or ``same_as`` another domain."""
-        made: dict[str, Modality] = {}
+        made: dict[str, Modality | Learner] = {}
         twins: dict[str, str] = {}
         for name, given in section.items():
             key = f"domains.{name}"
@@ -111,13 +130,39 @@ class Reader:
             else:
                 settings = {k: v for k, v in given.items() if k != "modality"}
                 with self.at(key):
-                    made[name] = build(self.registry.modality(given["modality"]), settings, key)
+                    kind = self.registry.modality(given["modality"])
+                    make = kind.learner(settings) if hasattr(kind, "learner") else None
+                    made[name] = Learner(make) if make else build(kind, settings, key)
         for name, other in twins.items():
             if other in made:
                 made[name] = made[other]
             else:
                 self.errors.append(f"domains.{name}.same_as: no modality given for {other!r}")
         return {name: made[name] for name in section if name in made}
+
+    def learned(
+        self, domains: Mapping[str, Modality | Learner], records: Callable[[], Records]
+    ) -> dict[str, Modality]:
+        """The domains, all made: a learner of its training items, twins of those of both."""
+        made: dict[str, Modality] = {}
+        waiting: dict[Learner, list[str]] = {}
+        for name, modality in domains.items():
+            if isinstance(modality, Learner):
+                waiting.setdefault(modality, []).append(name)
+            else:
+                made[name] = modality
+        columns = records().columns if waiting else {}
+        for learner, names in waiting.items():
+            with self.at(f"domains.{names[0]}"):
+                for name in names:
+                    if name not in columns:
+                        raise DataError(
+                            f"the records hold no domain {name!r} to learn of; they hold "
+                            f"{', '.join(columns)}"
+                        )
+                twin = learner.make([item for name in names for item in columns[name].items])
+                made.update(dict.fromkeys(names, twin))
+        return {name: made[name] for name in domains if name in made}
 
     def bridge(self, section: Mapping[str, Any]) -> Bridge | None:
         """``[bridge]``: a name and settings."""

@@ -155,7 +155,7 @@ class TextGenerator(nn.Module):
         check_decoding(how)
         with torch.no_grad(), self._plain(code):
             reading = Reading(self.body, repeated(self.body.read(code, condition), how.beams))
-            return beam(
+            found = beam(
                 partial(self._step, reading),
                 reading.start(),
                 len(code),
@@ -165,6 +165,7 @@ class TextGenerator(nn.Module):
                 beams=how.beams,
                 penalty=how.penalty,
             )
+        return self._ended(found)
 
     def sample(
         self,
@@ -195,7 +196,13 @@ class TextGenerator(nn.Module):
                 top_p=top_p,
                 generator=generator,
             )
+        found = self._ended(found)
         return Signal(found.units, found.lengths)
+
+    def _ended(self, found: Found) -> Found:
+        """With the end in its last place, where it did not come."""
+        found.units[:, self.how.longest :].clamp_(max=END)
+        return found
 
     def _step(self, reading: Reading, state: State, units: Tensor | None) -> tuple[State, Tensor]:
         told = self.begin.expand(len(state.first), -1) if units is None else self.table[units]

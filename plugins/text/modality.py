@@ -44,8 +44,8 @@ class Text(Modality):
             (of a sentencepiece model); ``Text.learned`` makes the latter two from texts.
         alphabet: for characters, each once.
         model: for pieces, the sentencepiece model, in base64.
-        longest: units in a text at most, its end not counted; longer ones are refused. One that
-            is made has at most as many, and one where its end should be if it did not come.
+        longest: units in a text at most, its end not counted; longer ones are refused, and
+            none longer is made.
         shortest: units in a text that is searched for or drawn, at least.
         embedding: width of a unit's vector.
         bank: convolutions in the prenet's bank (``core.sequences.cbhg``); published 16 are dear.

@@ -69,7 +69,11 @@ def test_lengths_are_obeyed_whenever_they_are_set(way: dict[str, Any]) -> None:
     endless, tireless = writing(-90.0, **way)
     for longest in (8, 2, 5):
         endless.longest = longest
-        assert (tireless(codes()).lengths == longest + 1).all()
+        made = tireless(codes())
+        assert (made.lengths == longest + 1).all()
+        texts = endless.split(made)
+        assert all(len(written) == longest for written in texts)
+        assert torch.equal(endless.collate(texts).lengths, made.lengths)  # it may be read again
     endless.shortest = 5
     assert (tireless(codes()).lengths == 6).all()
     lengths = writing(**way, shortest=2)[1](codes()).lengths

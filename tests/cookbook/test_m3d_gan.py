@@ -68,8 +68,25 @@ def test_the_translator_and_its_baseline_are_measured(
     assert ours["n"] == plain["n"] == len(held)
     assert all(0 <= found["bleu"] <= 100 for found in (ours, plain))
     assert ours["chance/bleu"] < 100
+    for found in (ours, plain):
+        assert 0 < found["told/own"] != found["told/other"] > 0
     stems = {path.stem for path in (tmp_path / "values").iterdir()}
     assert stems == {"text_text-test-0", "seq2seq-test-0"}
+
+
+def test_what_heeds_its_source_is_told_from_what_does_not() -> None:
+    english = ["a", "b", "c"]
+    asked = []
+    text_text.heeded(lambda given: asked.append(list(given)) or 0.0, english)
+    assert asked == [english, ["b", "c", "a"]]
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_quick_size_beats_chance(tmp_path: Path) -> None:
+    found = text_text.measure(Work(tmp_path, quick=True), 0)
+    assert found["told/own"] < found["told/other"] - 0.03  # nats of a unit; alike by chance
+    assert found["n"] == text_text.FEW
 
 
 def test_the_nearest_text_is_the_most_alike() -> None:

@@ -36,7 +36,8 @@ def spread(concepts: emoji.Concepts, count: int) -> emoji.Concepts:
 
 def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     """Sources redrawn in the style of references, in drawn styles, and of single tokens."""
-    source = next(d for d in ours.domains if d != image_image.TARGET)
+    source, bridge = next(d for d in ours.domains if d != image_image.TARGET), ours.bridge
+    assert isinstance(bridge, UniversalAttention)
     train, test = emoji.load()
     some = spread(test, SHOWN)
     given = image_image.sources(some, source)
@@ -55,12 +56,10 @@ def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     report.picture(by_reference, f"{source} in the styles of references, and real pictures")
     save_picture(by_reference, folder / f"{source}-styles.png")
     with seeded(2), torch.no_grad():
-        drawn = ours.bridge.style_sample(SHOWN * DRAWS)  # type: ignore[operator]
+        drawn = bridge.style_sample(SHOWN * DRAWS)
     sampled = in_styles(ours, source, given, drawn.tokens)
     report.picture(sampled, f"{source} in {DRAWS} styles drawn from N(0, I)")
     save_picture(sampled, folder / f"{source}-sampled.png")
-    bridge = ours.bridge
-    assert isinstance(bridge, UniversalAttention)
     if bridge.tokens:
         with torch.no_grad():
             alone = bridge.style_mix(torch.eye(bridge.tokens)).tokens

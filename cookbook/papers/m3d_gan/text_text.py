@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -11,9 +11,11 @@ from torch import nn
 from transmodal.cookbook.papers.m3d_gan.seq2seq import Seq2Seq
 from transmodal.cookbook.papers.m3d_gan.tatoeba import Pairs, load
 from transmodal.cookbook.work import Work, trained, translator_file, weights_file
+from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.modality import Modality
 from transmodal.core.records import Records
 from transmodal.core.seeds import derived_seed
+from transmodal.core.sequences.taught import teach
 from transmodal.core.stage import Adam, Batches, Draw, Phase, Stage
 from transmodal.core.translator import Translator
 from transmodal.plugins.text.modality import Text
@@ -22,7 +24,8 @@ from transmodal.registry import Registry
 ENDS = ("english", "french")
 STEPS, BATCH, PIECES = 12_000, 64, 4000
 PLAIN = 228  # width at which the baseline has as many parameters, 4.7 million
-QUICK = {"steps": 600, "batch": 64, "width": 128}
+QUICK = {"steps": 150, "batch": 32, "width": 64}
+FEW = 100  # held-out sentences of a quick look
 
 
 def modalities(pairs: Pairs, quick: bool) -> dict[str, Modality]:
@@ -30,7 +33,7 @@ def modalities(pairs: Pairs, quick: bool) -> dict[str, Modality]:
     text = Registry.load().modality("text")
     size = 1000 if quick else PIECES
     settings = {"longest": 60, "beams": 4, "penalty": 1.0, "smoothing": 0.1}
-    settings |= {"embedding": 128 if quick else 256, "hidden": 128 if quick else 256}
+    settings |= dict.fromkeys(("embedding", "hidden"), QUICK["width"] if quick else 256)
     return {
         name: text.learned(texts, size=size, **settings)
         for name, texts in zip(ENDS, (pairs.english, pairs.french), strict=True)
@@ -68,7 +71,16 @@ def parts(work: Work, part: str) -> tuple[Pairs, Pairs]:
     train, choices, test = load()
     if work.quick:
         train = Pairs(train.english[:20_000], train.french[:20_000])
-    return train, {"test": test, "choices": choices}[part]
+    held = {"test": test, "choices": choices}[part]
+    return train, Pairs(held.english[:FEW], held.french[:FEW]) if work.quick else held
+
+
+def heeded(nats: Callable[[Sequence[str]], float], english: Sequence[str]) -> dict[str, float]:
+    """Whether the source is heeded: nats of a unit of French, told the units before it.
+
+    ``told/own`` has its English, ``told/other`` that of the next pair; by chance they are alike.
+    """
+    return {"told/own": nats(english), "told/other": nats([*english[1:], english[0]])}
 
 
 def ours(work: Work, seed: int, train: Pairs) -> Translator:
@@ -79,7 +91,7 @@ def ours(work: Work, seed: int, train: Pairs) -> Translator:
 
 
 def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
-    """BLEU and chrF of the translator and of chance, on held-out sentences."""
+    """BLEU and chrF of the translator and of chance, and ``heeded``, on held-out sentences."""
     train, held = parts(work, part)
 
     model = ours(work, seed, train)
@@ -87,10 +99,27 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     def values() -> dict[str, float]:
         found = {"n": float(len(held)), **bleu(model.translate(held.english, *ENDS), held.french)}
         found["parameters"] = float(sum(p.numel() for p in model.bridge.parameters()))
+        found |= heeded(lambda english: likely(model, english, held.french), held.english)
         mixed = random.Random(0).sample(held.french, len(held))
         return found | {f"chance/{key}": value for key, value in bleu(mixed, held.french).items()}
 
     return work.remember(f"text_text-{part}-{seed}", values, [translator_file("text_text", seed)])
+
+
+@torch.no_grad()
+def likely(model: Translator, english: Sequence[str], french: Sequence[str]) -> float:
+    """Nats of a unit of French texts, taught, after English ones."""
+    bridge = model.bridge
+    assert isinstance(bridge, UniversalAttention)
+    read, written = (model.domains[end] for end in ENDS)
+    nats = units = 0.0
+    for start in range(0, len(french), 100):
+        real = written.collate(french[start : start + 100])
+        code = bridge.encode(read.collate(english[start : start + 100]), ENDS[0])
+        made = teach(bridge.generators[bridge.owner[ENDS[1]]], code, None, real)
+        nats += float(written.reconstruction(made, real).sum())
+        units += float(written.counted(real).sum())
+    return nats / units
 
 
 def measure_baseline(work: Work, seed: int, part: str = "test") -> dict[str, float]:
@@ -103,6 +132,10 @@ def measure_baseline(work: Work, seed: int, part: str = "test") -> dict[str, flo
     def values() -> dict[str, float]:
         said = written(plain, texts, held.english)
         found = {"n": float(len(held)), **bleu(said, held.french)}
+        read, real = (texts[end] for end in ENDS)
+        target = real.collate(held.french)
+        with torch.no_grad():
+            found |= heeded(lambda e: float(plain.loss(read.collate(e), target)), held.english)
         return found | {"parameters": float(sum(p.numel() for p in plain.parameters()))}
 
     return work.remember(f"seq2seq-{part}-{seed}", values, [weights_file(f"seq2seq-{seed}")])
@@ -124,7 +157,7 @@ def baseline(work: Work, seed: int, domains: Mapping[str, Modality], train: Pair
     texts = [domains[end] for end in ENDS]
     read, written = (text.vocabulary for text in texts if isinstance(text, Text))
     torch.manual_seed(derived_seed("seq2seq", seed))
-    net = Seq2Seq(read, written, 128 if work.quick else PLAIN)
+    net = Seq2Seq(read, written, QUICK["width"] if work.quick else PLAIN)
 
     def loss(batches: Batches) -> dict[str, torch.Tensor]:
         source, target = (batches["pairs"].signals[end].trimmed() for end in ENDS)

@@ -150,7 +150,7 @@ def test_the_readme_composes(toy_records: list[Any], shrink: Callable[..., None]
     from transmodal.core.bridges.bridging_vae import BridgingVAE
     from transmodal.core.evaluation import judge
 
-    shrink(BridgingVAE.__init__, steps=2, latent_steps=2, batch=8, hidden=16)
+    shrink(BridgingVAE.__init__, steps=2, latent_steps=2, reader_steps=2, batch=8, hidden=16)
     shrink(judge._train, steps=2, batch=8)
     names: dict[str, Any] = {"pictures": toy_records}
     [code] = blocks(README, "python")

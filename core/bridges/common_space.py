@@ -106,6 +106,10 @@ class CommonSpace(CommonSettings):
         self.check_domain(domain)
         return self.ends.render(self.paths.decode(code.vector, domain), domain)
 
+    def directions(self) -> Sequence[tuple[str, str]]:
+        made = [domain for domain in self.domains if domain in self.ends.generators]
+        return [(source, target) for source in self.domains for target in made]
+
     def classify(self, signal: Signal, domain: str) -> Tensor:
         """Logits ``[b classes]`` of the semantic head.
 

@@ -332,6 +332,7 @@ def test_what_cannot_be_done_says_what_to_do_instead() -> None:
     bridge.connect({"a": ends()["picture"], "b": ends()["vector"]}, 3)
     code = bridge.encode(Signal(torch.rand(2, 1, 8, 8)), "a")
     assert bridge.decode(code, "b").values.shape == (2, 7)
+    assert bridge.directions() == [("a", "b"), ("b", "b")]
     with pytest.raises(UnsupportedError, match="'a' has no generator here.*to choose from"):
         bridge.decode(code, "a")
     with pytest.raises(UnsupportedError, match="no semantic head; set semantic above 0"):

@@ -16,7 +16,7 @@ from transmodal.registry.commands.cli import Refused
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Recipe(click.Command):
+class RecipeCommand(click.Command):
     """A recipe's command: errors raised on purpose become one message and exit status 2."""
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -140,6 +140,9 @@ class Work:
         """
         if not after:
             return ""
+        for parent in after:
+            if not (self.folder / parent).is_file():
+                return f"{parent}, which is gone"
         sums = {parent: file_sum(self.folder / parent) for parent in after}
         kept = self.folder / "origins" / f"{name}.json"
         if fresh:

@@ -184,7 +184,7 @@ class Bridge(Configurable, nn.Module, ABC):
 
         Raises:
             UnsupportedError: the domain is made in no style.
-            DataError: it is no Code, or neither one style nor one for each item.
+            DataError: it is no Code, neither one style nor one for each item, or not finite.
         """
         if not self.in_style(domain):
             raise UnsupportedError(
@@ -200,3 +200,5 @@ class Bridge(Configurable, nn.Module, ABC):
             raise DataError(
                 f"{len(style)} styles for {count} items; give one for all, or one for each"
             )
+        if not bool(style.tokens.isfinite().all()):
+            raise DataError("a style has numbers that are NaN or infinite")

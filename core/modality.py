@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -55,6 +55,17 @@ class Modality(Configurable, ABC):
         items as the representation itself.
         """
         return 0
+
+    @classmethod
+    def learner(cls, settings: Mapping[str, Any]) -> Callable[[Iterable[Any]], Modality] | None:
+        """What makes it of training items (or of their paths), as texts' pieces are learned.
+
+        None where these settings leave nothing to be learned: the constructor makes it then.
+
+        Raises:
+            SettingError: one of them is wrong, as far as can be told before.
+        """
+        return None
 
     # -- data ---------------------------------------------------------------
     @abstractmethod

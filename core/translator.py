@@ -198,6 +198,7 @@ class Translator(Joined):
 
         What is made of items with labels is read by judges. Where records hold source and
         target, what is made is compared with the real target by its modality's ``metrics``.
+        Translations that draw (a text's ``sampling``) do so by torch's global generator.
 
         Args:
             records: test data, with labels, pairs or both.

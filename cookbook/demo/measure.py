@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe
+from transmodal.cookbook.command import RecipeCommand
 from transmodal.cookbook.demo.folder import figures_in
 from transmodal.cookbook.demo.run import run
 from transmodal.core.evaluation.results import record
@@ -16,7 +16,7 @@ RESULTS = Path(__file__).parent.parent / "papers" / "latent_transfer" / "results
 KEYS = ("digits->spoken", "spoken->digits")
 
 
-@click.command(cls=Recipe)
+@click.command(cls=RecipeCommand)
 @click.option("--seeds", type=int, multiple=True, default=(0, 1, 2), show_default=True)
 @click.option(
     "--out",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -77,12 +77,13 @@ def measure(
             translator.classes,
             pairs=read,
         )
+    unread = [d for d in translator.domains if labelled and d in ends and d not in names]
     evaluation = replace(
         evaluation,
         domains=tuple(domain for domain in translator.domains if domain in ends),
         comparisons=compare.comparisons(),
     )
-    return _card(translator, columns, evaluation)
+    return _card(translator, columns, evaluation, unread)
 
 
 def _readable(
@@ -116,8 +117,15 @@ def _nothing(translator: Translator, directions: Iterable[Direction]) -> str:
     )
 
 
-def _card(translator: Translator, columns: Mapping[str, Memory], found: Evaluation) -> Card:
+def _card(
+    translator: Translator,
+    columns: Mapping[str, Memory],
+    found: Evaluation,
+    unread: Sequence[str],
+) -> Card:
     limits = ["Items unlike the training data are read as the nearest thing it knows."]
+    if unread:
+        limits.append(f"No judge reads {', '.join(unread)}: labels for one are missing.")
     if found.transfers:
         limits.append(
             "Accuracies are those of automatic judges, whose own accuracy is given beside them."

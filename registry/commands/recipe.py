@@ -1,8 +1,6 @@
 """A recipe: the call that trains a translator, written down in TOML.
 
-A modality may have to learn of the training items before it can be made, as a text's pieces are.
-Its class then has a class method ``learner(settings)``, which gives what makes it of such items
-(or of the paths of their files), or None where these settings leave nothing to be learned.
+A modality may have to learn of the training items before it can be made (``Modality.learner``).
 """
 
 from __future__ import annotations
@@ -131,7 +129,7 @@ class Reader:
                 settings = {k: v for k, v in given.items() if k != "modality"}
                 with self.at(key):
                     kind = self.registry.modality(given["modality"])
-                    make = kind.learner(settings) if hasattr(kind, "learner") else None
+                    make = kind.learner(settings)
                     made[name] = Learner(make) if make else build(kind, settings, key)
         for name, other in twins.items():
             if other in made:

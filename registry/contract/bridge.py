@@ -73,7 +73,8 @@ def check_bridge(
     with clause(subject, "embed"):
         _embeddings(twin, signals)
     with clause(subject, "unknown domains"):
-        first, signal = next(iter(signals.items()))
+        first = next(iter(_ways(twin, signals)))
+        signal = signals[first]
         refuses(lambda: twin.encode(signal, NOWHERE), UnknownNameError, "encode")
         code = twin.encode(signal, first)
         refuses(lambda: twin.decode(code, NOWHERE), UnknownNameError, "decode")
@@ -96,18 +97,31 @@ def _connected(bridge: Bridge, domains: Mapping[str, Modality], table: Table, se
     return twin.eval()
 
 
+def _ways(bridge: Bridge, signals: Mapping[str, Signal]) -> dict[str, list[str]]:
+    """Source -> its targets, of the bridge's directions."""
+    found: dict[str, list[str]] = {}
+    for source, target in bridge.directions():
+        known = source in signals and target in signals
+        expect(known, f"directions between {list(signals)}", (source, target))
+        found.setdefault(source, []).append(target)
+    expect(bool(found), "directions, one at least", [])
+    return found
+
+
 @torch.no_grad()
 def _translations(bridge: Bridge, signals: Mapping[str, Signal]) -> dict[str, Tensor]:
-    """``source->target`` for every pair, shapes checked on the way."""
+    """``source->target`` for every direction, shapes checked on the way."""
     bridge.eval()
     made: dict[str, Tensor] = {}
     widths: dict[str, int] = {}
-    for source, signal in signals.items():
+    for source, targets in _ways(bridge, signals).items():
+        signal = signals[source]
         code = bridge.encode(signal, source)
         expect(isinstance(code, Code), f"a Code from encode({source!r})", type(code).__name__)
         expect(len(code) == len(signal), f"{len(signal)} codes of {source!r}", len(code))
         widths[source] = code.tokens.shape[2]
-        for target, real in signals.items():
+        for target in targets:
+            real = signals[target]
             there = bridge.decode(code, target)
             pair = f"{source}->{target}"
             expect(isinstance(there, Signal), f"a Signal from {pair}", type(there).__name__)
@@ -129,11 +143,11 @@ def _translations(bridge: Bridge, signals: Mapping[str, Signal]) -> dict[str, Te
 @torch.no_grad()
 def _alone(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
     """One code decoded alone is what it is in company; here no search blurs the comparison."""
-    for source, signal in signals.items():
-        code = bridge.encode(signal, source)
+    for source, targets in _ways(bridge, signals).items():
+        code = bridge.encode(signals[source], source)
         mask = None if code.mask is None else code.mask[:1]
         first = replace(code, tokens=code.tokens[:1], mask=mask)
-        for target in signals:
+        for target in targets:
             company, alone = bridge.decode(code, target), bridge.decode(first, target)
             check_alone(company.values[:1], alone.values, f"{source}->{target} alone")
 
@@ -141,8 +155,8 @@ def _alone(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
 @torch.no_grad()
 def _embeddings(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
     shapes: dict[str, list[int]] = {}
-    for name, signal in signals.items():
-        vectors = bridge.embed(signal, name)
+    for name in _ways(bridge, signals):
+        vectors = bridge.embed(signals[name], name)
         check_finite(vectors, "an embedding")
         shapes[name] = list(vectors.shape)
     right = all(len(s) == 2 and s[0] == len(signals[name]) for name, s in shapes.items())
@@ -163,27 +177,33 @@ def _abilities(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
     else:
         found = {name: len(signal) for name, signal in drawn.items()}
         expect(found == dict.fromkeys(names, 2), f"2 samples of each of {names}", found)
-    for name, signal in signals.items():
-        try:
-            style = bridge.style(signal, name)
-        except UnsupportedError:
-            continue
-        made = bridge.decode(bridge.encode(signal, name), name, style)
-        expect(len(made) == len(signal), f"{len(signal)} items decoded in a style", len(made))
+    for source, targets in _ways(bridge, signals).items():
+        for target in targets:
+            if not bridge.in_style(target):
+                continue
+            code = bridge.encode(signals[source], source)
+            styles = [bridge.style(signals[target], target)]
+            with suppress(UnsupportedError):
+                styles.append(bridge.style_sample(1))
+            for style in styles:
+                made = bridge.decode(code, target, style)
+                expect(len(made) == len(code), f"{len(code)} items made in a style", len(made))
 
 
 def _prior(bridge: Bridge, signals: Mapping[str, Signal]) -> None:
     torch.manual_seed(0)
     code = bridge.prior(2)
     expect(isinstance(code, Code), "a Code from prior", type(code).__name__)
-    first, signal = next(iter(signals.items()))
+    ways = _ways(bridge, signals)
+    first = next(iter(ways))
+    signal = signals[first]
     wanted = [2, bridge.encode(signal[:1], first).tokens.shape[2]]
     found = [len(code), code.tokens.shape[2]]
     expect(found == wanted, f"2 codes as wide as encode's from prior, {wanted}", found)
     check_finite(code.tokens, "a draw of the prior")
     torch.manual_seed(0)
     check_same(bridge.prior(2).tokens, code.tokens, "the same draws of the prior from a seed")
-    for name in signals:
+    for name in {target for targets in ways.values() for target in targets}:
         made = bridge.decode(code, name)
         expect(len(made) == 2, f"2 items of {name!r} decoded from the prior", len(made))
 

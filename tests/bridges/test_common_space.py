@@ -89,6 +89,8 @@ def test_the_contract_holds_with_every_kind_of_end(names: Any) -> None:
             signal = modality.generator(4)(Code.of(torch.randn(n, 4)))
         columns[d] = Memory(signal, torch.arange(n) % 3)
     check_bridge(quick(batch=4), domains, Table(columns, CLASSES), items=2)
+    if any(name == "vector" for name in names):  # which needs no generator
+        check_bridge(quick(batch=4, generators=False), domains, Table(columns, CLASSES), items=2)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,8 @@ def terms(bridge: UniversalAttention, of: str = "translator", step: int = 1) -> 
         {"styled": (), "r1": 0.0},
         {"adversarial": 0.0, "distance": 0.0, "latent_regression": 0.0},
         {"listening": 2, "reference": "label"},
+        {"tasks": [("a", "b")]},
+        {"tasks": [("a", "b"), ("c", "b")], "styled": ["b"]},
     ],
 )
 def test_the_contract_holds_with_every_option(changes: dict[str, Any]) -> None:

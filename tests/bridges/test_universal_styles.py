@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from transmodal.core.bridges.universal_attention import UniversalAttention
+from transmodal.core.code import Code
 from transmodal.core.errors import DataError, SettingError
 from transmodal.core.signal import Signal
 
@@ -66,6 +67,8 @@ def test_a_style_is_a_code_and_a_reference_a_signal() -> None:
     code = bridge.encode(signal, "a")
     with pytest.raises(DataError, match="a style is a Code, as style, .* not a Tensor"):
         bridge.decode(code, "b", torch.zeros(2, 8))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="a style has numbers that are NaN or infinite"):
+        bridge.decode(code, "b", Code(torch.full((2, 1, 8), torch.nan)))
     with pytest.raises(DataError, match="references are a Signal, .* not a list; Translator.style"):
         bridge.style(list(signal.values), "b")  # type: ignore[arg-type]
 

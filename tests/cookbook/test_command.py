@@ -12,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from transmodal.cookbook.command import Recipe, named, numbers, options, tell
+from transmodal.cookbook.command import RecipeCommand, named, numbers, options, tell
 from transmodal.core.errors import DataError
 
 MAINS = [
@@ -91,7 +91,7 @@ def test_what_is_no_number_is_named(call: list[str], message: str) -> None:
 
 
 def test_an_error_raised_on_purpose_is_one_message() -> None:
-    @click.command(cls=Recipe)
+    @click.command(cls=RecipeCommand)
     @click.argument("kind")
     def fail(kind: str) -> None:
         raise {"ours": DataError("no such data set: x"), "other": KeyError("x")}[kind]
@@ -123,7 +123,7 @@ def test_where_nothing_was_measured_a_recipe_says_so(name: str, what: str, tmp_p
 
 @pytest.mark.parametrize("module", MAINS)
 def test_every_recipe_has_its_errors_told(module: str) -> None:
-    assert isinstance(import_module(f"transmodal.cookbook.{module}").main, Recipe)
+    assert isinstance(import_module(f"transmodal.cookbook.{module}").main, RecipeCommand)
 
 
 def test_without_data_a_recipe_says_so_and_shows_no_traceback(

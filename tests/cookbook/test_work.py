@@ -143,3 +143,6 @@ def test_what_was_measured_of_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "origins" / "values-row-0.json").unlink()
     with pytest.raises(SettingError, match="measured of an unknown model"):
         measured(2.0)
+    model.unlink()
+    with pytest.raises(SettingError, match="measured of model, which is gone; delete it"):
+        measured(2.0)

@@ -271,6 +271,7 @@ def test_a_domain_without_labels_is_compared_where_there_are_pairs(
     translator = joined(Swap(), "a", "b", classes=("0", "1"))
     card = translator.evaluate(plain(held, "b"), train=held)
     assert ways(card, "transfers") == ["a->a"] and ways(card) == ["a->b", "b->a"]
+    assert "No judge reads b: labels for one are missing." in card.limits
     card = translator.evaluate(held, train=plain(held, "a"))
     assert ways(card, "transfers") == ["b->b"] and ways(card) == ["a->b", "b->a"]
     assert translator.evaluate(held, judges={}).results["judges"] == {}

@@ -143,6 +143,10 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
         objective(lambda t: {k: v / (1 - torch.is_autocast_enabled("cpu")) for k, v in t.items()}),
     ),
 ]
+CASES += [
+    ("encode and decode", "directions, one at least", {"directions": lambda self: []}),
+    ("encode and decode", "nowhere", {"directions": lambda self: [("a", "nowhere")]}),
+]
 
 
 @pytest.mark.parametrize(

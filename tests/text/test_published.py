@@ -64,12 +64,6 @@ def test_the_published_settings_play_a_step(name: str, domains: Mapping[str, Mod
     assert made.values.isfinite().all()
 
 
-@pytest.mark.parametrize("kind", [Image, Speech, Text])
-def test_published_settings_are_settings(kind: Any) -> None:
-    for published in kind.published.values():
-        assert set(published) <= set(kind().settings())
-
-
 def test_text_has_the_paper_s_sizes() -> None:
     """M3D-GAN, section 4."""
     prenet, writer = text().prenet(8), text().generator(8, condition=4)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe, named, options, tell
+from transmodal.cookbook.command import RecipeCommand, named, options, tell
 from transmodal.cookbook.papers.cm_gans.experiments import DATA, Run
 from transmodal.cookbook.papers.cm_gans.methods import CHOICES, METHODS
 from transmodal.cookbook.papers.cm_gans.record import record
@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 WHAT = ("choose", "compare", "ablate", "record", "report")
 
 
-@click.command(cls=Recipe, help=__doc__)
+@click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @click.option(
     "--data", default=",".join(DATA), show_default=True, type=named(DATA), help="Which sets."

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe, named, numbers, options, tell
+from transmodal.cookbook.command import RecipeCommand, named, numbers, options, tell
 from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS, adapted
 from transmodal.cookbook.papers.cogan.measure import TIED, coupled, tied, transformed
 from transmodal.cookbook.papers.cogan.pairs import TASKS
@@ -27,7 +27,7 @@ WHAT = (
 )  # fmt: skip
 
 
-@click.command(cls=Recipe, help=__doc__)
+@click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("cogan-work")
 @click.option("--rows", default=",".join(ROWS), show_default=True, type=named(ROWS),

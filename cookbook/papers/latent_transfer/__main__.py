@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe, numbers, options, tell
+from transmodal.cookbook.command import RecipeCommand, numbers, options, tell
 from transmodal.cookbook.papers.latent_transfer.experiments import (
     ABLATION,
     PAIRS,
@@ -33,7 +33,7 @@ COUNTS = f"0, 10, multiples of 20 up to {SHARED_OUT}, and {LABELS[-1]}"
 WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 
 
-@click.command(cls=Recipe, help=__doc__)
+@click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("latent-transfer-work")
 @click.option("--pairs", default="0,1,2", show_default=True, type=numbers(highest=len(PAIRS) - 1),

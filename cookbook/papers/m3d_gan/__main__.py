@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe, options, tell
+from transmodal.cookbook.command import RecipeCommand, options, tell
 from transmodal.cookbook.papers.m3d_gan import (
     image_image,
     names,
@@ -45,7 +45,7 @@ TASKS = {
 RESULTS = Path(__file__).parent / "results.json"
 
 
-@click.command(cls=Recipe, help=__doc__)
+@click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice([*TASKS, "report", "record"]))
 @options("m3d-gan-work", seeds="0")
 @click.option("--part", default="test", type=click.Choice(["test", "choices"]),

@@ -54,7 +54,9 @@ def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
         "concept's picture; what was made in its style; the artist's own.",
     )
     report.picture(by_reference, f"{source} in the styles of references, and real pictures")
-    save_picture(by_reference, folder / f"{source}-styles.png")
+    fewer = [columns[0], *(c for k, c in enumerate(columns[1:]) if k % 3)]  # without references
+    shown = grid([column[i] for i in range(SHOWN) for column in fewer], len(fewer))
+    save_picture(shown, folder / f"{source}-styles.png")
     with seeded(2), torch.no_grad():
         drawn = bridge.style_sample(SHOWN * DRAWS)
     sampled = in_styles(ours, source, given, drawn.tokens)
@@ -110,7 +112,7 @@ def named(report: Report, work: Work, ours: Translator, folder: Path) -> None:
         f"A row for each style, {', '.join(STYLES)}; below them {STYLES[0]}'s real pictures.",
     )
     report.picture(everything, "; ".join(texts))
-    save_picture(everything, folder / "words-pictures.png")
+    save_picture(grid(rows[0] + rows[-1], 2 * SHOWN), folder / "words-pictures.png")
     told = names.written(ours, some)
     report.section(
         "Emoji to names",

@@ -20,6 +20,7 @@ from transmodal.core.sequences.taught import Taught
 from transmodal.core.translator import Translator
 
 SAID, HEARD = 4, 6  # sentences, clips
+WRITTEN = "The clip, what was written of it, and where the writer looked: letters to the right."
 
 
 def looked(alignment: Tensor) -> Tensor:
@@ -101,9 +102,6 @@ def heard_of_her(report: Report, work: Work, ours: Translator, folder: Path) -> 
     real = prompts("test", RATE, text_speech.SPECTRUM["seconds"])
     report.section("Speech of a person to text", WRITTEN)
     wrote(report, ours, real.take(apart(len(real), HEARD)))
-
-
-WRITTEN = "The clip, what was written of it, and where the writer looked: letters to the right."
 
 
 @torch.no_grad()

@@ -84,4 +84,5 @@ class Seq2Seq(nn.Module):
         found = beam(
             step, start, len(source), end=END, longest=longest, beams=beams, penalty=penalty
         )
+        found.units[:, longest - 1 :].clamp_(max=END)  # as the model's texts end
         return Signal(found.units, found.lengths)

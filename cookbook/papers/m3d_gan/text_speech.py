@@ -9,16 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from transmodal.cookbook.judging import kept_judge
 from transmodal.cookbook.papers.m3d_gan.voices import STYLES, Spoken, voices
 from transmodal.cookbook.papers.m3d_gan.whisper import Whisper, word_errors
 from transmodal.cookbook.work import Work, trained, translator_file
 from transmodal.core.bridges.universal_attention import UniversalAttention
-from transmodal.core.evaluation.judge import Judge, train_judge
-from transmodal.core.kernel.progress import show
+from transmodal.core.evaluation.judge import Judge
 from transmodal.core.modality import Modality
 from transmodal.core.records import Records
 from transmodal.core.sequences.taught import Taught, teach
 from transmodal.core.sound.mel import DECIBELS
+from transmodal.core.table import Memory
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry
 
@@ -130,14 +131,12 @@ def voice_judge(work: Work, name: str, classes: int, clips: Callable[[], Spoken]
     """A classifier of voices, of real clips; convolutions over the log-mel's window."""
     modality = Registry.load().modality("speech")(**SPECTRUM, augmentation=0.0)
 
-    def train(net: Judge) -> None:
+    def items() -> Memory:
         real = clips()
-        signal = modality.collate(real.waves)
-        made = train_judge(modality, signal, real.styles, classes, seed=12345, batch=64,
-                           steps=work.steps(150), show=show)  # fmt: skip
-        net.load_state_dict(made.state_dict())
+        return Memory(modality.collate(real.waves), real.styles)
 
-    return work.keep(name, Judge(modality, classes), train)
+    steps = work.steps(150)
+    return kept_judge(work, name, modality, classes, items, seed=12345, batch=64, steps=steps)
 
 
 def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:

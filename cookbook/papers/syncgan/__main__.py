@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import Recipe, numbers, options, tell
+from transmodal.cookbook.command import RecipeCommand, numbers, options, tell
 from transmodal.cookbook.papers.syncgan.experiments import (
     FRACTIONS,
     ablation,
@@ -36,7 +36,7 @@ WHAT = (
 )  # fmt: skip
 
 
-@click.command(cls=Recipe, help=__doc__)
+@click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
 @options("syncgan-work")
 @click.option("--fractions", default=",".join(map(str, FRACTIONS)), show_default=True,

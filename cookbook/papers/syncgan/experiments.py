@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -89,15 +88,10 @@ def varieties(work: Work, translator: Translator, seed: int) -> dict[str, float]
     return {**values, "variety": min(values.values())} if values else {}
 
 
-def kept(work: Work, stem: str, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """Values out of the folder, or measured now."""
-    return work.remember(f"{stem}", measure)
-
-
 def rates(work: Work, fraction: float, seed: int) -> dict[str, float]:
     """Fig. 11 (a): the synchronous rate of digits and garments at a paired fraction."""
-    return kept(
-        work, f"rates-{fraction}-{seed}",
+    return work.remember(
+        f"rates-{fraction}-{seed}",
         lambda: synchrony(work, garments(work, fraction, seed), seed),
     )  # fmt: skip
 
@@ -113,7 +107,7 @@ def ablation(work: Work, part: str, seed: int) -> dict[str, float]:
         translator = experiment(work, "garments", seed, GARMENTS, records, part, **changes)
         return synchrony(work, translator, seed)
 
-    return kept(work, f"{part}-{seed}", measure)
+    return work.remember(f"{part}-{seed}", measure)
 
 
 def spoken(work: Work, seed: int) -> dict[str, float]:
@@ -123,7 +117,7 @@ def spoken(work: Work, seed: int) -> dict[str, float]:
         translator = said(work, seed)
         return {**synchrony(work, translator, seed), **sounded(work, translator, seed)}
 
-    return kept(work, f"spoken-{seed}", measure)
+    return work.remember(f"spoken-{seed}", measure)
 
 
 def sounded(work: Work, translator: Translator, seed: int) -> dict[str, float]:
@@ -160,7 +154,7 @@ def rotated(work: Work, seed: int) -> dict[str, float]:
         values |= translated(work, translator, *ROTATED, seed)
         return values
 
-    return kept(work, f"rotated-{seed}", measure)
+    return work.remember(f"rotated-{seed}", measure)
 
 
 def transfer(work: Work, seed: int) -> dict[str, float]:
@@ -173,4 +167,4 @@ def transfer(work: Work, seed: int) -> dict[str, float]:
             values |= translated(work, translator, *way, seed)
         return values
 
-    return kept(work, f"transfer-{seed}", measure)
+    return work.remember(f"transfer-{seed}", measure)

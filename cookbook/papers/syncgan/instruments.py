@@ -11,7 +11,6 @@ from torch import Tensor
 
 from transmodal.cookbook.judging import kept_judge
 from transmodal.cookbook.papers.latent_transfer.sets import root
-from transmodal.cookbook.papers.syncgan.experiments import kept
 from transmodal.cookbook.papers.syncgan.models import experiment, modalities
 from transmodal.cookbook.work import Work
 from transmodal.core.errors import DataError
@@ -120,4 +119,4 @@ def instruments(work: Work, form: str, seed: int) -> dict[str, float]:
         values |= {f"entropy/{spread.domain}": spread.entropy for spread in found.spreads}
         return values
 
-    return kept(work, f"instruments-{form}-{seed}", measure)
+    return work.remember(f"instruments-{form}-{seed}", measure)

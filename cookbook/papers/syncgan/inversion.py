@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from transmodal.cookbook.papers.syncgan.experiments import garments, kept
+from transmodal.cookbook.papers.syncgan.experiments import garments
 from transmodal.cookbook.papers.syncgan.sets import domain_set
 from transmodal.cookbook.work import Work
 from transmodal.core.bridges.synchronizer import Synchronizer
@@ -63,7 +63,7 @@ def inversion(work: Work, seed: int) -> dict[str, float]:
             "n": n,
         }
 
-    return kept(work, f"inversion-{seed}", measure)
+    return work.remember(f"inversion-{seed}", measure)
 
 
 def descended(

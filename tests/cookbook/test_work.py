@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from transmodal.cookbook.judging import kept_judge
-from transmodal.cookbook.work import Work, remembered, trained, translator_file
+from transmodal.cookbook.work import Work, remembered, trained, translator_file, usual_precision
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.errors import SettingError
 from transmodal.core.evaluation.judge import train_judge
@@ -118,6 +118,22 @@ def test_a_judge_is_trained_once(tmp_path: Path) -> None:
     own = train_judge(Image(size=8), Signal(pictures), labels, 2, seed=5, steps=2, batch=4)
     for key, value in own.state_dict().items():
         assert torch.equal(first[key], value) and torch.equal(again[key], value)
+
+
+def test_bf16_is_for_what_is_fast_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = tmp_path / "cpuinfo"
+    for cuda, flags, wanted in (
+        (False, "flags: avx512_bf16 amx_tile amx_bf16", "bf16"),
+        (False, "flags: avx512_bf16", "fp32"),
+        (True, "flags: avx2", "bf16"),
+    ):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        told.write_text(flags)
+        assert usual_precision(told) == wanted
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert usual_precision(tmp_path / "nowhere") == "fp32"
+    assert Work(tmp_path).precision == usual_precision()
+    assert Work(tmp_path, "bf16").precision == "bf16"
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:

@@ -6,13 +6,12 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import TypeVar
 
 import click
-import torch
 from torch import nn
 
 from transmodal.core.atomic import write_atomically
@@ -30,30 +29,18 @@ from transmodal.registry import Registry
 Net = TypeVar("Net", bound=nn.Module)
 
 
-def usual_precision(processor: Path = Path("/proc/cpuinfo")) -> Precision:
-    """bf16 where a GPU or a processor's AMX makes it fast; elsewhere it is slower than fp32.
-
-    Args:
-        processor: the file in which Linux tells what the processor has.
-    """
-    if torch.cuda.is_available():
-        return "bf16"
-    flags = processor.read_text() if processor.is_file() else ""
-    return "bf16" if "amx_bf16" in flags else "fp32"
-
-
 @dataclass(frozen=True)
 class Work:
     """Where trained parts are kept, and how they are trained.
 
     Args:
         folder: of weights, states of training and measured values.
-        precision: of all training; ``usual_precision`` when not given.
+        precision: of all training.
         quick: a size for checking that everything runs, not for figures.
     """
 
     folder: Path
-    precision: Precision = field(default_factory=usual_precision)
+    precision: Precision = "bf16"
     quick: bool = False
 
     @classmethod
@@ -108,7 +95,7 @@ class Work:
         Args:
             name: of the values.
             measure: measures them.
-            of: files of what is measured, in the folder.
+            of: files of what is measured, in the folder; without them nothing is compared.
 
         Raises:
             SettingError: what is there was measured of other files.
@@ -243,6 +230,12 @@ def trained(
             "values/, or give another folder by --out"
         )
     for part, here in trained_with.items():
+        if type(here) is not type(wanted[part]):
+            raise SettingError(
+                f"{place} was trained as another kind than the recipe's: {part} is "
+                f"{type(here).__name__}, not {type(wanted[part]).__name__}; delete it, {state} and "
+                "what was measured of it in values/, or give another folder by --out"
+            )
         settings = wanted[part].settings()
         for key, value in here.settings().items():
             if value != settings[key]:

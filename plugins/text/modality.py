@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ...core.config import build, check_choice, check_number
-from ...core.errors import DataError
+from ...core.errors import DataError, SettingError
 from ...core.modality import Metric, Modality, Preview
 from ...core.sequences.attention import KINDS
 from ...core.signal import Signal
@@ -147,6 +147,9 @@ class Text(Modality):
         if unit not in list(LEARNED) or settings.get(LEARNED[str(unit)]):
             return None
         check_learned(unit, size)
+        for of, key in LEARNED.items():
+            if of != unit and settings.get(key):
+                raise SettingError(f"text: {key} is for units that are a {of}, not {unit!r}")
         taken = ("unit", "size", LEARNED[str(unit)])
         others = {k: v for k, v in settings.items() if k not in taken}
         build(cls, others, cls.name)

@@ -84,7 +84,7 @@ def test_what_heeds_its_source_is_told_from_what_does_not() -> None:
 @pytest.mark.data
 @pytest.mark.slow
 def test_the_quick_size_beats_chance(tmp_path: Path) -> None:
-    found = text_text.measure(Work(tmp_path, quick=True), 0)
+    found = text_text.measure(Work(tmp_path, "fp32", quick=True), 0)
     assert found["told/own"] < found["told/other"] - 0.03  # nats of a unit; alike by chance
     assert found["n"] == text_text.FEW
 

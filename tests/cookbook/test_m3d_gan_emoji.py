@@ -316,7 +316,6 @@ def test_the_quick_size_heeds_references(parts: tuple[Concepts, Concepts]) -> No
     some = test.take(torch.arange(0, len(test), 5))
     lengths = image_image.QUICK, image_image.LISTENING[True]
     model = image_image.translator("emoji", *lengths, {})
-    precision = Work(Path()).precision
-    model.fit(image_image.records(train, "emoji"), precision=precision, seed=0, progress=False)
+    model.fit(image_image.records(train, "emoji"), seed=0, progress=False)
     told = image_image.heeded(model, "emoji", train, some)
     assert told["told/own"] < told["told/other_style"] - 0.01  # alike by chance

@@ -224,7 +224,7 @@ def test_errors_are_counted_over_what_was_said() -> None:
 @pytest.mark.slow
 def test_the_quick_sizes_beat_chance(tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader")
-    work = Work(tmp_path, quick=True)
+    work = Work(tmp_path, "fp32", quick=True)
     heard = speech_text.measure(work, 0)
     assert heard["spelling/cer"] < 0.7 * heard["chance/cer"]  # of the best constant answer
     said = text_speech.measure(work, 0)

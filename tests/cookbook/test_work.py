@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from transmodal.cookbook.judging import kept_judge
-from transmodal.cookbook.work import Work, remembered, trained, translator_file, usual_precision
+from transmodal.cookbook.work import Work, remembered, trained, translator_file
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.errors import SettingError
 from transmodal.core.evaluation.judge import train_judge
@@ -16,6 +16,7 @@ from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
 from transmodal.plugins.image.modality import Image
+from transmodal.plugins.speech.modality import Speech
 
 
 def test_a_translator_of_other_settings_is_not_taken_for_the_recipes(tmp_path: Path) -> None:
@@ -44,6 +45,9 @@ def test_a_translator_of_other_settings_is_not_taken_for_the_recipes(tmp_path: P
     other = Translator({"a": Image(size=8), "c": Image(size=8)}, bridge)
     with pytest.raises(SettingError, match="has the domains a, b, and the recipe's are a, c"):
         trained(work, "toy", 0, lambda: other, pictures)
+    kinds = Translator({"a": Image(size=8), "b": Speech(seconds=0.15)}, make(8).bridge)
+    with pytest.raises(SettingError, match="another kind than the recipe's: b is Image, not Sp"):
+        trained(work, "toy", 0, lambda: kinds, pictures)
     with pytest.raises(SettingError, match=r"a has std 0\.1, not 0\.2; delete"):
         trained(work, "toy", 0, lambda: make(8, std=0.2), pictures)
 
@@ -118,22 +122,6 @@ def test_a_judge_is_trained_once(tmp_path: Path) -> None:
     own = train_judge(Image(size=8), Signal(pictures), labels, 2, seed=5, steps=2, batch=4)
     for key, value in own.state_dict().items():
         assert torch.equal(first[key], value) and torch.equal(again[key], value)
-
-
-def test_bf16_is_for_what_is_fast_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = tmp_path / "cpuinfo"
-    for cuda, flags, wanted in (
-        (False, "flags: avx512_bf16 amx_tile amx_bf16", "bf16"),
-        (False, "flags: avx512_bf16", "fp32"),
-        (True, "flags: avx2", "bf16"),
-    ):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
-        told.write_text(flags)
-        assert usual_precision(told) == wanted
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert usual_precision(tmp_path / "nowhere") == "fp32"
-    assert Work(tmp_path).precision == usual_precision()
-    assert Work(tmp_path, "bf16").precision == "bf16"
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:

@@ -39,9 +39,14 @@ class Chain:
             last = torch.stack([last[:, 1], units], 1)
         return {"item": state["item"], "last": last}, table[state["item"], last[:, 0], last[:, 1]]
 
+    def plain(
+        self, state: dict[str, Tensor], units: Tensor | None
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        return self.step(self.table, state, units)
+
     def search(self, **how: float) -> tuple[list[list[int]], list[float]]:
         found = beam(
-            lambda state, units: self.step(self.table, state, units),
+            self.plain,
             self.start(int(how.get("beams", 1))),
             len(self.table),
             end=END,
@@ -188,14 +193,11 @@ def test_samples_end_no_sooner_than_they_may(seed: int, shortest: int) -> None:
 def test_lengths_that_cannot_be_are_refused(how: dict[str, int], message: str) -> None:
     chain = Chain(1, 0)
 
-    def step(state: dict[str, Tensor], units: Tensor | None) -> tuple[dict[str, Tensor], Tensor]:
-        return chain.step(chain.table, state, units)
-
     for name, search in (("beam", beam), ("sample", sample)):
         with pytest.raises(SettingError, match=f"{name}: {message}"):
-            search(step, chain.start(1), 1, **{"end": END, "longest": LONGEST, **how})
+            search(chain.plain, chain.start(1), 1, **{"end": END, "longest": LONGEST, **how})
     with pytest.raises(SettingError, match="beam: beams must be a whole number >= 1, not 0"):
-        beam(step, chain.start(1), 1, end=END, longest=LONGEST, beams=0)
+        beam(chain.plain, chain.start(1), 1, end=END, longest=LONGEST, beams=0)
 
 
 @pytest.mark.parametrize(
@@ -209,8 +211,5 @@ def test_lengths_that_cannot_be_are_refused(how: dict[str, int], message: str) -
 def test_draws_that_cannot_be_are_refused(how: dict[str, float], message: str) -> None:
     chain = Chain(1, 0)
 
-    def step(state: dict[str, Tensor], units: Tensor | None) -> tuple[dict[str, Tensor], Tensor]:
-        return chain.step(chain.table, state, units)
-
     with pytest.raises(SettingError, match=message):
-        sample(step, chain.start(1), 1, end=END, longest=2, **how)
+        sample(chain.plain, chain.start(1), 1, end=END, longest=2, **how)

@@ -44,16 +44,25 @@ class Work:
     quick: bool = False
 
     @classmethod
-    def of(cls, out: Path, quick: bool, validate: bool = False) -> Work:
+    def of(
+        cls, out: Path, quick: bool, validate: bool = False, precision: Precision = "bf16"
+    ) -> Work:
         """The work of a recipe's run; figures to record are never beside, or taken for, others.
 
         Args:
             out: the recipe's folder.
             quick: a small size of everything, in a folder in it.
             validate: measured on held-back training items, likewise.
+            precision: of all training; another than bf16, likewise.
         """
-        kinds = {"quick": quick, "validate": validate}
-        return cls(out / "-".join(kind for kind, is_it in kinds.items() if is_it), quick=quick)
+        kinds = {"quick": quick, "validate": validate, precision: precision != cls.precision}
+        folder = out / "-".join(kind for kind, is_it in kinds.items() if is_it)
+        return cls(folder, precision, quick)
+
+    @property
+    def asked(self) -> str:
+        """What a command line says of it beyond its defaults, to be put behind a command."""
+        return f" --precision {self.precision}" if self.precision != Work.precision else ""
 
     def translator(self, tag: str, seed: int) -> Path:
         """The folder of a translator, as ``trained`` keeps it."""

@@ -99,11 +99,11 @@ def test_what_was_measured_is_recorded_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "values"
     folder.mkdir()
     (folder / "text_text-test-0.json").write_text(json.dumps(values))
-    written = record(tmp_path, tmp_path / "results.json", [0])
+    written = record(Work(tmp_path, "fp32"), tmp_path / "results.json", [0])
     assert written == ["text->text/bleu", "text->text/chrf"]
     (first, _) = json.loads((tmp_path / "results.json").read_text())
     assert first["mean"] == 31.0 and first["n"] == 1000 and first["seeds"] == [0]
-    assert "text_text record" in first["command"]
+    assert "text_text record --precision fp32" in first["command"]
 
 
 def test_every_row_has_a_name_of_its_own() -> None:

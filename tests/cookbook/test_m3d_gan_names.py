@@ -96,5 +96,5 @@ def test_both_ways_are_measured_and_recorded(
     assert found["image_text/nearest_picture"] == 1
     assert all(0 <= found[f"{way}/rank"] <= 1 for way in ("text_image", "image_text"))
     assert names.measure(Work(tmp_path, "fp32", quick=True), 0) == found
-    written = record.record(tmp_path, tmp_path / "results.json", [0])
+    written = record.record(Work(tmp_path, "fp32"), tmp_path / "results.json", [0])
     assert {"text->image/top1", "image->text/top1_likelihood"} <= set(written)

@@ -58,6 +58,9 @@ def test_others_never_stand_beside_the_figures_to_record() -> None:
     assert Work.of(out, quick=True) == Work(out / "quick", quick=True)
     assert Work.of(out, quick=False, validate=True) == Work(out / "validate")
     assert Work.of(out, True, validate=True) == Work(out / "quick-validate", quick=True)
+    exact = Work.of(out, True, precision="fp32")
+    assert exact == Work(out / "quick-fp32", "fp32", quick=True)
+    assert (Work(out).asked, exact.asked) == ("", " --precision fp32")
 
 
 def test_the_seconds_of_a_training_that_was_deleted_are_forgotten(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transmodal.cookbook.papers.m3d_gan.emoji import WANTED
-from transmodal.cookbook.work import remembered
+from transmodal.cookbook.work import Work, remembered
 from transmodal.core.evaluation.results import record as record_result
 
 COMMAND = "python -m transmodal.cookbook.papers.m3d_gan"
@@ -86,18 +86,18 @@ ROWS = (
 )  # fmt: skip
 
 
-def record(folder: Path, results: Path, seeds: Sequence[int]) -> list[str]:
+def record(work: Work, results: Path, seeds: Sequence[int]) -> list[str]:
     """Write the figures whose values are there, and tell their names.
 
     ``seconds`` are a training's processor seconds, without those of what it began from.
     """
     written = []
     for row in ROWS:
-        values = remembered(folder / "values", row.stem, seeds)
+        values = remembered(work.folder / "values", row.stem, seeds)
         if not values:
             continue
         first = next(iter(values.values()))
-        trained = remembered(folder / "seconds", row.stem.removesuffix("-test"), list(values))
+        trained = remembered(work.folder / "seconds", row.stem.removesuffix("-test"), list(values))
         found = {
             name: {seed: given[key] for seed, given in values.items() if key in given}
             for key, name in row.figures.items()
@@ -118,7 +118,7 @@ def record(folder: Path, results: Path, seeds: Sequence[int]) -> list[str]:
                 measured,
                 n=None if n is None else int(n),
                 chance=row.chance.get(name),
-                command=f"{COMMAND} {row.verb} record",
+                command=f"{COMMAND} {row.verb} record{work.asked}",
             )
             written.append(f"{row.task}/{name}")
     return written

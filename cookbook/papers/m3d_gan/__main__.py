@@ -50,8 +50,13 @@ RESULTS = Path(__file__).parent / "results.json"
 @click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice([*TASKS, "report", "record"]))
 @options("m3d-gan-work", seeds="0")
-@click.option("--part", default="test", type=click.Choice(["test", "choices"]),
-              show_default=True, help="Which held-out items to measure on.")
+@click.option(
+    "--part",
+    default="test",
+    type=click.Choice(["test", "choices"]),
+    show_default=True,
+    help="Which held-out items to measure on.",
+)
 @click.option("--precision", default=Work.precision, type=click.Choice(get_args(Precision)),
               show_default=True,
               help="Of all training; fp32 is the faster where a CPU has no AMX.")  # fmt: skip

@@ -14,7 +14,8 @@ from ...core.errors import DataError
 from .files import laid
 
 LUMA = (0.299, 0.587, 0.114)  # grey of RGB by ITU-R 601, as in files
-PLAIN = ("1", "L", "RGB", "I", "I;16", "I;16L", "I;16B", "F")  # Pillow's arrays of what they show
+COLOURS = {"1": 1, "L": 1, "RGB": 3}  # channels of Pillow's modes
+PLAIN = (*COLOURS, "I", "I;16", "I;16L", "I;16B", "F")  # Pillow's arrays of what they show
 
 
 def as_picture(
@@ -65,7 +66,8 @@ def _shown(item: Any, i: int, channels: int, background: float) -> Any:
 
     if not isinstance(item, Image.Image):
         return item
-    if item.mode in PLAIN and not item.has_transparency_data:
+    plain = item.mode in PLAIN and not item.has_transparency_data
+    if plain and COLOURS.get(item.mode, channels) == channels:
         return item
     try:
         return laid(item.convert("RGBA"), channels, background)

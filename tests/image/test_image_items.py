@@ -53,7 +53,10 @@ def test_eight_bits_with_alpha_are_what_their_file_gives(
 
 
 @CHANNELS
-@pytest.mark.parametrize("mode", ["P", "PA", "CMYK", "transparent palette", "transparent colour"])
+@pytest.mark.parametrize(
+    "mode",
+    ["1", "L", "RGB", "P", "PA", "CMYK", "transparent palette", "transparent colour"],
+)
 def test_pictures_of_pillow_are_what_they_show(tmp_path: Path, channels: int, mode: str) -> None:
     picture = Pillow.fromarray(RANDOM.integers(0, 2, (8, 8, 3)).astype(np.uint8) * 255)
     if mode == "PA":
@@ -61,7 +64,7 @@ def test_pictures_of_pillow_are_what_they_show(tmp_path: Path, channels: int, mo
     elif mode == "transparent colour":
         picture.info["transparency"] = (0, 0, 255)
     else:
-        picture = picture.convert("CMYK" if mode == "CMYK" else "P")
+        picture = picture.convert("P" if "palette" in mode else mode)
     if mode == "transparent palette":
         picture.info["transparency"] = 0
     file = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 import torch
 
+from transmodal.cookbook.work import Work
 from transmodal.core.errors import TransmodalError
+from transmodal.core.kernel.settings import Precision
 from transmodal.registry.commands.cli import Refused
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -119,3 +121,13 @@ def options(folder: str, seeds: str = "0,1,2") -> Callable[[Command], Command]:
         return command
 
     return add
+
+
+def work_options(folder: str, seeds: str = "0,1,2") -> Callable[[Command], Command]:
+    """The options of a recipe whose trainings are of ``Work``: ``options`` and ``precision``."""
+    precision = click.option(
+        "--precision", default=Work.precision, show_default=True,
+        type=click.Choice(get_args(Precision)),
+        help="Of all training; fp32 is the faster where a CPU has no AMX.",
+    )  # fmt: skip
+    return lambda command: options(folder, seeds)(precision(command))

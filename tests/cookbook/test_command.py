@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib import import_module
@@ -12,7 +13,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from transmodal.cookbook.command import RecipeCommand, named, numbers, options, tell
+from transmodal.cookbook.command import RecipeCommand, named, numbers, options, tell, work_options
 from transmodal.core.errors import DataError
 
 MAINS = [
@@ -20,6 +21,12 @@ MAINS = [
       ("cogan", "syncgan", "latent_transfer", "cm_gans", "m3d_gan")),
     "demo.measure",
 ]  # fmt: skip
+RECORDED = [  # a recipe, and a file of its values
+    ("cogan", "negatives", {"n": 9, "agreement": 0.5, "agreement/chance": 0.1}),
+    ("syncgan", "spoken", {"n": 9, "rate": 0.5}),
+    ("latent_transfer", "labels-100", {"mnist->mnist_b": 0.5}),
+    ("m3d_gan", "text_text-test", {"n": 9, "bleu": 5.0}),
+]
 
 
 @click.command()
@@ -119,6 +126,35 @@ def test_where_nothing_was_measured_a_recipe_says_so(name: str, what: str, tmp_p
     done = {"record": "recorded", "pictures": "drew"}[what]
     assert found.output == f"{done} nothing; measure something first\n"
     assert not list(tmp_path.rglob("*.*"))
+
+
+@pytest.mark.parametrize(("recipe", "stem", "values"), RECORDED)
+@pytest.mark.parametrize(("precision", "asked"), [("bf16", ""), ("fp32", " --precision fp32")])
+def test_what_was_trained_in_another_precision_is_kept_apart_and_recorded_so(
+    recipe: str, stem: str, values: dict[str, float], precision: str, asked: str, tmp_path: Path
+) -> None:
+    main = import_module(f"transmodal.cookbook.papers.{recipe}.__main__").main
+    folder = tmp_path / ("quick-fp32" if asked else "quick")
+    (folder / "values").mkdir(parents=True)
+    (folder / "values" / f"{stem}-0.json").write_text(json.dumps(values))
+    call = ["record", "--quick", "--out", str(tmp_path), "--precision", precision]
+    assert CliRunner().invoke(main, call, catch_exceptions=False).output.startswith("recorded ")
+    (entry, *_) = json.loads((folder / "results.json").read_text())
+    assert entry["mean"] in values.values()
+    assert entry["command"].endswith(f" record{asked}")
+
+
+def test_work_has_the_options_of_every_recipe_and_precision() -> None:
+    @click.command()
+    @work_options("some-work", seeds="3")
+    def train(seeds: list[int], out: Path, quick: bool, precision: str) -> None:
+        click.echo(f"{seeds} {out} {quick} {precision}")
+
+    assert CliRunner().invoke(train, []).output == "[3] some-work False bf16\n"
+    call = ["--quick", "--precision", "fp32"]
+    assert CliRunner().invoke(train, call).output == "[3] some-work True fp32\n"
+    refused = CliRunner().invoke(train, ["--precision", "fp8"])
+    assert refused.exit_code == 2 and "'fp8' is not one of 'fp32', 'bf16'" in refused.output
 
 
 @pytest.mark.parametrize("module", MAINS)

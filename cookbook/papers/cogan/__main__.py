@@ -12,13 +12,14 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import RecipeCommand, named, numbers, options, tell
+from transmodal.cookbook.command import RecipeCommand, named, numbers, tell, work_options
 from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS, adapted
 from transmodal.cookbook.papers.cogan.measure import TIED, coupled, tied, transformed
 from transmodal.cookbook.papers.cogan.pairs import TASKS
 from transmodal.cookbook.papers.cogan.pictures import draw
 from transmodal.cookbook.papers.cogan.record import record
 from transmodal.cookbook.work import Work, say
+from transmodal.core.kernel.settings import Precision
 
 HERE = Path(__file__).parent
 WHAT = (
@@ -29,7 +30,7 @@ WHAT = (
 
 @click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
-@options("cogan-work")
+@work_options("cogan-work")
 @click.option("--rows", default=",".join(ROWS), show_default=True, type=named(ROWS),
               help="Of the adaptation table.")  # fmt: skip
 @click.option("--ways", default="0,1", show_default=True, type=numbers(highest=len(WAYS) - 1),
@@ -41,9 +42,10 @@ def main(
     rows: tuple[str, ...],
     ways: list[int],
     quick: bool,
+    precision: Precision,
 ) -> None:
     """Run the command line; its help is this module's docstring."""
-    place = Work.of(out, quick)
+    place = Work.of(out, quick, precision=precision)
     for seed in seeds:
         for name in ("edges", "negatives", "rotation"):
             if name in what:
@@ -70,7 +72,7 @@ def main(
                     say(f"{source}->{target} {row} {seed}", found)
     shown = place.folder if quick else HERE
     if "record" in what:
-        tell("recorded", record(place.folder / "values", shown, seeds))
+        tell("recorded", record(place, shown, seeds))
     if "pictures" in what:
         tell("drew", draw(place, shown / "pictures"))
 

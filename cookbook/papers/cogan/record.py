@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transmodal.cookbook.papers.cogan.adaptation import ROWS, WAYS
 from transmodal.cookbook.papers.cogan.measure import TIED, tied_tag
-from transmodal.cookbook.work import remembered
+from transmodal.cookbook.work import Work, remembered
 from transmodal.core.atomic import write_atomically
 from transmodal.core.evaluation.curves import curves_svg
 from transmodal.core.evaluation.results import record as record_result
@@ -46,18 +46,18 @@ class Recorder:
     """Writes what was measured into a recipe's folder.
 
     Args:
-        values: the work folder's measured values.
+        work: whose values.
         folder: the recipe's.
         seeds: which.
     """
 
-    def __init__(self, values: Path, folder: Path, seeds: list[int]) -> None:
-        self.values, self.folder, self.seeds = values, folder, seeds
+    def __init__(self, work: Work, folder: Path, seeds: list[int]) -> None:
+        self.work, self.folder, self.seeds = work, folder, seeds
         self.written: list[str] = []  # names of the figures
 
     def read(self, stem: str) -> dict[int, dict[str, float]]:
         """Seed -> the values of that training, as far as they are there."""
-        return remembered(self.values, stem, self.seeds)
+        return remembered(self.work.folder / "values", stem, self.seeds)
 
     def put(self, name: str, stem: str, keys: Keys, what: str, n: str = "n") -> None:
         """Record some values of a training; ``n`` is the key of the number of items."""
@@ -74,7 +74,7 @@ class Recorder:
                 measured,
                 n=None if "seconds" in key else int(found[next(iter(measured))][n]),
                 chance=chance,
-                command=f"{COMMAND} {what} record",
+                command=f"{COMMAND} {what} record{self.work.asked}",
             )
             self.written.append(name + ending)
 
@@ -96,12 +96,12 @@ class Recorder:
             write_atomically(self.folder / "pictures" / "tied.svg", svg.encode())
 
 
-def record(values: Path, folder: Path, seeds: list[int]) -> list[str]:
+def record(work: Work, folder: Path, seeds: list[int]) -> list[str]:
     """Write results.json, and the curves, from the values of all seeds, and tell their names.
 
     See ``Recorder``.
     """
-    it = Recorder(values, folder, seeds)
+    it = Recorder(work, folder, seeds)
     for task in ("edges", "negatives"):
         it.put(task, task, COUPLE, task)
         it.put(f"transform/{task}", f"transform-{task}", TRANSFORM, "transform")

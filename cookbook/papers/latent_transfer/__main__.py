@@ -4,7 +4,8 @@
 
 Values are kept in the work folder seed by seed: a run that was stopped goes on where it was, and
 several may run side by side on different seeds. ``record`` writes results.json from them, and
-``pictures`` the paper's figures.
+``pictures`` the paper's figures. ``precision`` trains the bridge in fp32 and in bf16, whatever
+``--precision`` says: that is of the base models it begins from.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import RecipeCommand, numbers, options, tell
+from transmodal.cookbook.command import RecipeCommand, numbers, tell, work_options
 from transmodal.cookbook.papers.latent_transfer.experiments import (
     ABLATION,
     PAIRS,
@@ -26,6 +27,7 @@ from transmodal.cookbook.papers.latent_transfer.labels import LABELS, SHARED_OUT
 from transmodal.cookbook.papers.latent_transfer.pictures import draw
 from transmodal.cookbook.work import Work, remembered, say
 from transmodal.core.evaluation.results import record as record_result
+from transmodal.core.kernel.settings import Precision
 
 HERE = Path(__file__).parent
 COMMAND = "python -m transmodal.cookbook.papers.latent_transfer"
@@ -35,7 +37,7 @@ WHAT = ("transfer", "labels", "ablation", "precision", "record", "pictures")
 
 @click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
-@options("latent-transfer-work")
+@work_options("latent-transfer-work")
 @click.option("--pairs", default="0,1,2", show_default=True, type=numbers(highest=len(PAIRS) - 1),
               help=f"Which of {PAIRS}, by number.")  # fmt: skip
 @click.option("--counts", default=",".join(map(str, LABELS)), show_default=True,
@@ -49,10 +51,11 @@ def main(
     pairs: list[int],
     counts: list[int],
     quick: bool,
+    precision: Precision,
     validate: bool,
 ) -> None:
     """Run the command line; its help is this module's docstring."""
-    place = Work.of(out, quick, validate)
+    place = Work.of(out, quick, validate, precision=precision)
     for seed in seeds:
         if "transfer" in what:
             for number in pairs:
@@ -66,24 +69,25 @@ def main(
                 say(f"{count} labels", with_labels(place, count, seed, validate))
     shown = place.folder if quick or validate else HERE
     if "record" in what:
-        tell("recorded", record(place.folder / "values", shown / "results.json", seeds))
+        tell("recorded", record(place, shown / "results.json", seeds))
     if "pictures" in what:
         draw(place, [PAIRS[number] for number in pairs], shown / "pictures")
 
 
-def record(values: Path, results: Path, seeds: list[int]) -> list[str]:
+def record(work: Work, results: Path, seeds: list[int]) -> list[str]:
     """Write ``results`` from the values of all seeds, and tell the figures' names."""
     written: list[str] = []
 
     def read(stem: str) -> dict[int, dict[str, float]]:
-        return remembered(values, stem, seeds)
+        return remembered(work.folder / "values", stem, seeds)
 
     def put(name: str, stem: str, key: str, n: int | None, chance: float | None, what: str) -> None:
         found = {seed: v[key] for seed, v in read(stem).items() if key in v}
         if found:
             record_result(
-                results, name, found, n=n, chance=chance, command=f"{COMMAND} {what} record"
-            )
+                results, name, found, n=n, chance=chance,
+                command=f"{COMMAND} {what} record{work.asked}",
+            )  # fmt: skip
             written.append(name)
 
     for source, target in PAIRS:

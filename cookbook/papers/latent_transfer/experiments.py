@@ -208,7 +208,10 @@ def ablation(work: Work, seed: int, validate: bool) -> dict[str, float]:
 
 
 def precisions(work: Work, seed: int, validate: bool) -> dict[str, float]:
-    """The bridge trained in fp32 and in bf16: accuracy of each, and the ratio of their times."""
+    """The bridge trained in fp32 and in bf16: accuracy of each, and the ratio of their times.
+
+    It is trained in both whatever the precision of ``work``, which is that of the base models.
+    """
 
     def measure() -> dict[str, float]:
         domains = ends(work, "mnist", "mnist", seed, validate)

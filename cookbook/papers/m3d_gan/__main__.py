@@ -13,11 +13,10 @@ given by ``--out``: a run that was stopped goes on where it was.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 import click
 
-from transmodal.cookbook.command import RecipeCommand, options, tell
+from transmodal.cookbook.command import RecipeCommand, tell, work_options
 from transmodal.cookbook.papers.m3d_gan import (
     image_image,
     names,
@@ -49,17 +48,9 @@ RESULTS = Path(__file__).parent / "results.json"
 
 @click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice([*TASKS, "report", "record"]))
-@options("m3d-gan-work", seeds="0")
-@click.option(
-    "--part",
-    default="test",
-    type=click.Choice(["test", "choices"]),
-    show_default=True,
-    help="Which held-out items to measure on.",
-)
-@click.option("--precision", default=Work.precision, type=click.Choice(get_args(Precision)),
-              show_default=True,
-              help="Of all training; fp32 is the faster where a CPU has no AMX.")  # fmt: skip
+@work_options("m3d-gan-work", seeds="0")
+@click.option("--part", default="test", type=click.Choice(["test", "choices"]),
+              show_default=True, help="Which held-out items to measure on.")  # fmt: skip
 def main(
     what: tuple[str, ...],
     seeds: list[int],

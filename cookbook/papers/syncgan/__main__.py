@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from transmodal.cookbook.command import RecipeCommand, numbers, options, tell
+from transmodal.cookbook.command import RecipeCommand, numbers, tell, work_options
 from transmodal.cookbook.papers.syncgan.experiments import (
     FRACTIONS,
     ablation,
@@ -27,6 +27,7 @@ from transmodal.cookbook.papers.syncgan.inversion import inversion
 from transmodal.cookbook.papers.syncgan.models import ABLATION
 from transmodal.cookbook.papers.syncgan.pictures import draw
 from transmodal.cookbook.work import Work, say
+from transmodal.core.kernel.settings import Precision
 
 RESULTS = Path(__file__).parent / "results.json"
 PICTURES = Path(__file__).parent / "pictures"
@@ -38,15 +39,20 @@ WHAT = (
 
 @click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("what", nargs=-1, required=True, type=click.Choice(WHAT))
-@options("syncgan-work")
+@work_options("syncgan-work")
 @click.option("--fractions", default=",".join(map(str, FRACTIONS)), show_default=True,
               type=numbers(float, can=FRACTIONS.__contains__, only=", ".join(map(str, FRACTIONS))),
               help="Of pairs, for rates.")  # fmt: skip
 def main(
-    what: tuple[str, ...], seeds: list[int], out: Path, fractions: list[float], quick: bool
+    what: tuple[str, ...],
+    seeds: list[int],
+    out: Path,
+    fractions: list[float],
+    quick: bool,
+    precision: Precision,
 ) -> None:
     """Run the command line; its help is this module's docstring."""
-    work = Work.of(out, quick)
+    work = Work.of(out, quick, precision=precision)
     for name in what:
         if name == "rates":
             for fraction in fractions:
@@ -63,7 +69,7 @@ def main(
             tell("drew", draw(work, folder, seeds[0]))
         elif name == "record":
             results = RESULTS if not quick else work.folder / "results.json"
-            tell("recorded", record(work.folder, results, seeds))
+            tell("recorded", record(work, results, seeds))
         else:
             measure = {
                 "rotated": rotated, "spoken": spoken, "transfer": transfer, "inversion": inversion,

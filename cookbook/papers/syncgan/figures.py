@@ -8,7 +8,7 @@ from pathlib import Path
 from transmodal.cookbook.papers.syncgan.experiments import FRACTIONS, GARMENTS, ROTATED, SPOKEN
 from transmodal.cookbook.papers.syncgan.instruments import CLASSES, FORMS
 from transmodal.cookbook.papers.syncgan.models import ABLATION
-from transmodal.cookbook.work import remembered
+from transmodal.cookbook.work import Work, remembered
 from transmodal.core.evaluation.results import record as record_result
 
 COMMAND = "python -m transmodal.cookbook.papers.syncgan"
@@ -19,18 +19,18 @@ class Figures:
     """Writes figures whose values are there.
 
     Args:
-        folder: of the work.
+        work: whose values.
         results: the JSON file.
         seeds: to look for.
     """
 
-    def __init__(self, folder: Path, results: Path, seeds: Sequence[int]) -> None:
-        self.folder, self.results, self.seeds = folder, results, seeds
+    def __init__(self, work: Work, results: Path, seeds: Sequence[int]) -> None:
+        self.work, self.results, self.seeds = work, results, seeds
         self.written: list[str] = []  # names of the figures
 
     def read(self, stem: str, folder: str = "values") -> dict[int, dict[str, float]]:
         """Seed -> the values measured."""
-        return remembered(self.folder / folder, stem, self.seeds)
+        return remembered(self.work.folder / folder, stem, self.seeds)
 
     def put(
         self,
@@ -64,7 +64,7 @@ class Figures:
             {seed: v[key] for seed, v in found.items()},
             n=int(first[n]) if n is not None else None,
             chance=chance,
-            command=f"{COMMAND} {what} record",
+            command=f"{COMMAND} {what} record{self.work.asked}",
         )
         self.written.append(name)
 
@@ -78,9 +78,9 @@ class Figures:
             self.put(f"{name}{at}/frechet/{domain}", stem, f"frechet/{domain}", what)
 
 
-def record(folder: Path, results: Path, seeds: Sequence[int]) -> list[str]:
+def record(work: Work, results: Path, seeds: Sequence[int]) -> list[str]:
     """Write all figures that were measured, and tell their names."""
-    to = Figures(folder, results, seeds)
+    to = Figures(work, results, seeds)
     for fraction in FRACTIONS:
         stem = f"rates-{fraction}"
         to.rate("rate", stem, GARMENTS, "rates", f"@{fraction}")

@@ -15,7 +15,6 @@ processor's, on one thread, so that a busy machine disturbs it less.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Iterator
@@ -23,10 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import torch
 from torch import Tensor
 
 from transmodal.cookbook.benchmarks import hand_loops
+from transmodal.cookbook.benchmarks.command import in_rounds, of_cases, to_record
+from transmodal.cookbook.command import RecipeCommand
 from transmodal.cookbook.papers.cogan.networks import CoGANImage
 from transmodal.cookbook.papers.syncgan.networks import SyncGANImage
 from transmodal.core.bridges.synchronizer import Synchronizer
@@ -128,29 +130,27 @@ def measure(case: Case, rounds: int, steps: int = 2) -> dict[str, Any]:
     return {"hand_ms": hand, "ours_ms": mine, "speedup": middle, "quartiles": (low, high)}
 
 
-def main() -> None:
-    """Print the figures, and record them if asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--case", choices=list(CASES), action="append")
-    parser.add_argument("--record", action="store_true", help="put the figures into results.json")
-    chosen = parser.parse_args()
+@click.command(cls=RecipeCommand, help=__doc__)
+@in_rounds(15, least=2)
+@of_cases(CASES)
+@to_record
+def main(rounds: int, cases: tuple[str, ...], recorded: bool) -> None:
+    """Run the command line; its help is this module's docstring."""
     torch.set_num_threads(1)
-    for name in chosen.case or CASES:
+    for name in cases:
         case = CASES[name]
-        found = measure(case, chosen.rounds)
+        found = measure(case, rounds)
         low, high = found["quartiles"]
-        print(
+        click.echo(
             f"{name:13} by hand {found['hand_ms']:6.1f} ms  ours {found['ours_ms']:6.1f} ms  "
-            f"x {found['speedup']:.2f} [{low:.2f}, {high:.2f}]",
-            flush=True,
+            f"x {found['speedup']:.2f} [{low:.2f}, {high:.2f}]"
         )
-        if chosen.record:
+        if recorded:
             record(
                 PAPERS / case.paper / "results.json",
                 f"speedup/{case.precision}",
                 {0: found["speedup"]},
-                n=chosen.rounds,
+                n=rounds,
                 command="python -m transmodal.cookbook.benchmarks.game_step --record",
             )
 

@@ -16,6 +16,9 @@ from pathlib import Path
 import click
 import numpy as np
 
+from transmodal.cookbook.benchmarks.command import in_rounds, to_json
+from transmodal.cookbook.command import RecipeCommand
+
 RATE, SECONDS, N_FFT, HOP, STEPS = 22050, 5, 1024, 256, 60
 
 
@@ -29,12 +32,12 @@ def voice() -> np.ndarray:
     return np.asarray(wave / np.abs(wave).max(), dtype=np.float32)
 
 
-@click.command()
-@click.option("--rounds", default=9, show_default=True)
-@click.option("--wav", type=click.Path(path_type=Path, exists=True), help="a clip instead")
-@click.option("--json", "out", type=click.Path(path_type=Path), help="also write results here")
+@click.command(cls=RecipeCommand, help=__doc__)
+@in_rounds(9)
+@click.option("--wav", type=click.Path(path_type=Path, exists=True), help="A clip instead.")
+@to_json
 def main(rounds: int, wav: Path | None, out: Path | None) -> None:
-    """Print both times, the speed-up and both spectral convergences."""
+    """Run the command line; its help is this module's docstring."""
     import librosa
     import torch
 
@@ -76,11 +79,11 @@ def main(rounds: int, wav: Path | None, out: Path | None) -> None:
     ratios = np.array(times["librosa"]) / np.array(times["ours"])
     low, middle, high = np.percentile(ratios, [25, 50, 75])
     for name in players:
-        print(
+        click.echo(
             f"{name:8s} {1e3 * np.median(times[name]):8.1f} ms   "
             f"spectral convergence {np.median(errors[name]):.4f}"
         )
-    print(f"speed-up {middle:.2f}x (quartiles {low:.2f} to {high:.2f}, {rounds} rounds)")
+    click.echo(f"speed-up {middle:.2f}x (quartiles {low:.2f} to {high:.2f}, {rounds} rounds)")
     if out:
         results = {
             "speedup": middle,

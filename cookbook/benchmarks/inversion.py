@@ -12,18 +12,20 @@ is the processor's, on one thread, so that a busy machine disturbs it less.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from transmodal.cookbook.benchmarks.command import in_rounds, to_json
+from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.latents.inversion import Inversion, invert
 from transmodal.core.latents.prior import Prior
 from transmodal.core.latents.searches import LBFGS, AdamSearch, GradientDescent, Search
@@ -75,19 +77,19 @@ def trained(images: Tensor, steps: int) -> Generator:
     return made.eval()
 
 
-def main() -> None:
-    """Print both times and residuals and the speed-up, and write them if asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--queries", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--training", type=int, default=1000, help="steps of the generator")
-    parser.add_argument("--l-bfgs", action="store_true", help="time L-BFGS one by one as well")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    chosen = parser.parse_args()
+@click.command(cls=RecipeCommand, help=__doc__)
+@click.option("--queries", type=click.IntRange(1), default=32, show_default=True, help="How many.")
+@in_rounds(3)
+@click.option("--training", type=click.IntRange(0), default=1000, show_default=True,
+              help="Steps of the generator.")  # fmt: skip
+@click.option("--l-bfgs", is_flag=True, help="Time L-BFGS one by one as well.")
+@to_json
+def main(queries: int, rounds: int, training: int, l_bfgs: bool, out: Path | None) -> None:
+    """Run the command line; its help is this module's docstring."""
     torch.set_num_threads(1)
     images = digits()
-    generator = trained(images[:TRAINED], chosen.training)
-    query = Signal(images[TRAINED : TRAINED + chosen.queries])
+    generator = trained(images[:TRAINED], training)
+    query = Signal(images[TRAINED : TRAINED + queries])
 
     def decode(z: Tensor) -> Signal:
         return Signal(generator(z))
@@ -106,39 +108,39 @@ def main() -> None:
         "published": lambda: one_by_one(GradientDescent()),
         "fast": lambda: found_by(AdamSearch(), query),
     }
-    if chosen.l_bfgs:
+    if l_bfgs:
         players["l-bfgs"] = lambda: one_by_one(LBFGS())
     found_by(AdamSearch(steps=1), query[:1])  # warms up
     times: dict[str, list[float]] = {name: [] for name in players}
     residuals: dict[str, Tensor] = {}
-    for round_ in range(chosen.rounds):
+    for round_ in range(rounds):
         for name in sorted(players, reverse=round_ % 2 == 1):
             begun = time.process_time()
             residuals[name] = players[name]().residual
             times[name].append(time.process_time() - begun)
     ratios = [a / b for a, b in zip(times["published"], times["fast"], strict=True)]
     for name in players:
-        print(
+        click.echo(
             f"{name:10} {statistics.median(times[name]):8.2f} s  "
             f"residual mean {residuals[name].mean():.4f} median {residuals[name].median():.4f}"
         )
     low, middle, high = np.percentile(ratios, [25, 50, 75])
     lower = (residuals["fast"] <= residuals["published"]).float().mean().item()
-    print(
-        f"fast is {middle:.1f}x faster (quartiles {low:.1f} to {high:.1f}, {chosen.rounds} rounds) "
+    click.echo(
+        f"fast is {middle:.1f}x faster (quartiles {low:.1f} to {high:.1f}, {rounds} rounds) "
         f"at a residual no higher for {lower:.0%} of {len(query)} queries"
     )
-    if chosen.json is not None:
+    if out is not None:
         results = {
             "speedup": middle,
             "quartiles": [low, high],
-            "rounds": chosen.rounds,
+            "rounds": rounds,
             "queries": len(query),
             "no_higher": lower,
             "seconds": {name: statistics.median(times[name]) for name in players},
             "residual": {name: residuals[name].mean().item() for name in players},
         }
-        chosen.json.write_text(json.dumps(results, indent=2) + "\n")
+        out.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

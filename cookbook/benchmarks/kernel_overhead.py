@@ -11,7 +11,6 @@ Time is the processor's, on one thread, so that a busy machine disturbs it less.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import statistics
@@ -20,9 +19,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import torch
 from torch import Tensor, nn
 
+from transmodal.cookbook.benchmarks.command import in_rounds, of_cases, to_json, to_record
+from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.evaluation.results import record
 from transmodal.core.kernel import Kernel, Progress, Training
 from transmodal.core.kernel.precision import autocast
@@ -147,34 +149,32 @@ def quartiles(values: list[float]) -> list[float]:
     return [low, high]
 
 
-def main() -> None:
-    """Print the figures, and write them if asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=41)
-    parser.add_argument("--case", choices=list(CASES), action="append")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    parser.add_argument("--record", action="store_true", help="put the figures into results.json")
-    chosen = parser.parse_args()
+@click.command(cls=RecipeCommand, help=__doc__)
+@in_rounds(41, least=2)
+@of_cases(CASES)
+@to_json
+@to_record
+def main(rounds: int, cases: tuple[str, ...], out: Path | None, recorded: bool) -> None:
+    """Run the command line; its help is this module's docstring."""
     torch.set_num_threads(1)
     results = []
-    for case in chosen.case or CASES:
-        found = measure(case, chosen.rounds)
+    for case in cases:
+        found = measure(case, rounds)
         results.append(found)
-        if chosen.record:
+        if recorded:
             name = "kernel_overhead" if case == "bf16" else f"kernel_overhead/{case}"
             command = "python -m transmodal.cookbook.benchmarks.kernel_overhead --record"
-            record(RESULTS, name, {0: found["ratio"]}, n=chosen.rounds, command=command)
+            record(RESULTS, name, {0: found["ratio"]}, n=rounds, command=command)
             name = f"kernel_overhead/{case}, us a step"
-            record(RESULTS, name, {0: found["extra_us"]}, n=chosen.rounds, command=command)
+            record(RESULTS, name, {0: found["extra_us"]}, n=rounds, command=command)
         low, high = found["ratio_iqr"]
-        print(
+        click.echo(
             f"{case:15} bare {found['bare_ms']:7.3f} ms  kernel x {found['ratio']:.3f} "
             f"[{low:.3f}, {high:.3f}]  {found['extra_us']:+.1f} us/step "
-            f"[{found['extra_us_iqr'][0]:+.1f}, {found['extra_us_iqr'][1]:+.1f}]",
-            flush=True,
+            f"[{found['extra_us_iqr'][0]:+.1f}, {found['extra_us_iqr'][1]:+.1f}]"
         )
-    if chosen.json is not None:
-        chosen.json.write_text(json.dumps(results, indent=2))
+    if out is not None:
+        out.write_text(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ and at most one more; with the vectors, labels and metadata that item by item be
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import random
 import tempfile
@@ -17,9 +16,13 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import click
 import torch
 from torch import Tensor
 
+from transmodal.cookbook.benchmarks.command import killing, to_record
+from transmodal.cookbook.command import RecipeCommand
+from transmodal.core.evaluation.results import record
 from transmodal.core.retrieval import Index
 
 RESULTS = Path(__file__).parent.parent / "papers" / "cm_gans" / "results.json"
@@ -100,23 +103,18 @@ def kill(work: Path, kills: int, seed: int, longest: float = 0.3) -> int:
     return good
 
 
-def main() -> None:
-    """Print after how many kills the index was whole, and record the share if asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--record", action="store_true", help="put the share into results.json")
-    chosen = parser.parse_args()
+@click.command(cls=RecipeCommand, help=__doc__)
+@killing(100)
+@to_record
+def main(kills: int, seed: int, recorded: bool) -> None:
+    """Run the command line; its help is this module's docstring."""
     with tempfile.TemporaryDirectory() as work:
-        good = kill(Path(work), chosen.kills, chosen.seed)
-    print(f"{good} of {chosen.kills}")
-    if chosen.record:
-        from transmodal.core.evaluation.results import record
-
+        good = kill(Path(work), kills, seed)
+    click.echo(f"{good} of {kills}")
+    if recorded:
         command = "python -m transmodal.cookbook.benchmarks.kill_index --record"
-        share = {chosen.seed: good / chosen.kills}
-        record(RESULTS, "search/kills", share, n=chosen.kills, command=command)
-    if good < chosen.kills:
+        record(RESULTS, "search/kills", {seed: good / kills}, n=kills, command=command)
+    if good < kills:
         raise SystemExit(1)
 
 

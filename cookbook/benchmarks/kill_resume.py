@@ -17,7 +17,10 @@ from typing import Any
 
 import click
 
+from transmodal.cookbook.benchmarks.command import killing, to_record
+from transmodal.cookbook.command import RecipeCommand
 from transmodal.cookbook.kills import announce, chains
+from transmodal.core.evaluation.results import record
 
 PAPERS = Path(__file__).parent.parent / "papers"
 GAMES = {"weight-tying": "cogan", "synchronizer": "syncgan", "common-space": "cm_gans"}
@@ -72,17 +75,16 @@ def digits(paired: bool) -> Any:
     return Records.from_arrays(columns, labels if paired else None, paired=paired)
 
 
-@click.command()
+@click.command(cls=RecipeCommand, help=__doc__)
 @click.argument("name", type=click.Choice(list(GAMES)))
-@click.option("--kills", type=click.IntRange(1), default=50, show_default=True)
+@killing(50)
 @click.option("--quick", is_flag=True, help="Shorter trainings, killed sooner.")
-@click.option("--seed", default=0, show_default=True, help="Of the moments.")
-@click.option("--record", "recorded", is_flag=True, help="Put the share into results.json.")
+@to_record
 @click.option("--train", "folder", type=click.Path(path_type=Path), hidden=True)
 def main(
     name: str, kills: int, quick: bool, seed: int, recorded: bool, folder: Path | None
 ) -> None:
-    """Kill trainings under the bridge NAME again and again, and compare weights bit for bit."""
+    """Run the command line; its help is this module's docstring."""
     import tempfile
 
     if folder is not None:
@@ -96,8 +98,6 @@ def main(
         survived, done = chains(arguments, Path(work), kills, LONGEST[quick], seed)
     click.echo(f"{survived} of {done}")
     if recorded:
-        from transmodal.core.evaluation.results import record
-
         said = f"{name} --kills {kills}{' --quick' if quick else ''} --record"
         command = f"python -m transmodal.cookbook.benchmarks.kill_resume {said}"
         path = PAPERS / GAMES[name] / "results.json"

@@ -18,7 +18,6 @@ scikit-learn's ``average_precision_score``, both from vectors.
 
 from __future__ import annotations
 
-import argparse
 import resource
 import statistics
 import tempfile
@@ -28,10 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from transmodal.cookbook.benchmarks.command import in_rounds, to_record
+from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.evaluation.ranking import Ranking
 from transmodal.core.evaluation.results import record
 from transmodal.core.retrieval import Index
@@ -63,6 +65,7 @@ CASES = {
     "1m": Case(1_000_000, 256),
     "10m": Case(10_000_000, 128, against=False),
 }
+WHAT = (*CASES, "map")
 
 
 class Items:
@@ -172,7 +175,7 @@ def _against(index: Index, queries: Tensor, rounds: int, threads: int) -> dict[s
         )
         made[name] = statistics.median(a / b for a, b in zip(*both, strict=True))
         theirs, ours = (1e3 * statistics.median(side) for side in both)
-        print(f"  {len(some)} queries: faiss {theirs:.1f} ms, ours {ours:.1f} ms", flush=True)
+        click.echo(f"  {len(some)} queries: faiss {theirs:.1f} ms, ours {ours:.1f} ms")
     return made
 
 
@@ -202,35 +205,34 @@ def map_speedup(seed: int, rounds: int) -> float:
     return statistics.median(a / b for a, b in zip(*times, strict=True))
 
 
-def main() -> None:
-    """Print the figures, and record them if asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", nargs="*", default=[*CASES, "map"], metavar="CASE")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seeds", type=int, default=3, help="of the data; 10m takes one")
-    parser.add_argument("--record", action="store_true", help="put the figures into results.json")
-    chosen = parser.parse_args()
-    if unknown := set(chosen.cases) - {*CASES, "map"}:
-        parser.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join(CASES)}, map")
-    torch.set_num_threads(chosen.threads)
-    threads = f"/{chosen.threads}-threads" if chosen.threads != 2 else ""
-    for name in chosen.cases:
+@click.command(cls=RecipeCommand, help=__doc__)
+@click.argument("cases", nargs=-1, type=click.Choice(WHAT), metavar="[CASE]...")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True,
+              help="Of both sides.")  # fmt: skip
+@in_rounds(9)
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True,
+              help="How many, of the data; 10m takes one.")  # fmt: skip
+@to_record
+def main(cases: tuple[str, ...], threads: int, rounds: int, seeds: int, recorded: bool) -> None:
+    """Run the command line; its help is this module's docstring."""
+    torch.set_num_threads(threads)
+    other = f"/{threads}-threads" if threads != 2 else ""
+    for name in cases or WHAT:
         figures: dict[str, dict[int, float]] = {}
-        for seed in range(chosen.seeds if name != "10m" else 1):
+        for seed in range(seeds if name != "10m" else 1):
             if name == "map":
-                figures.setdefault("map_speedup", {})[seed] = map_speedup(seed, chosen.rounds)
+                figures.setdefault("map_speedup", {})[seed] = map_speedup(seed, rounds)
                 continue
-            for part, value in measure(CASES[name], seed, chosen.rounds, chosen.threads).items():
-                whole = f"search/{name}{threads}" + (f"/{part}" if part else "")
+            for part, value in measure(CASES[name], seed, rounds, threads).items():
+                whole = f"search/{name}{other}" + (f"/{part}" if part else "")
                 figures.setdefault(whole, {})[seed] = value
         if name == "10m":  # the figure asked for is the memory
-            figures[f"search/10m{threads}"] = figures.pop(f"search/10m{threads}/peak_gib")
+            figures[f"search/10m{other}"] = figures.pop(f"search/10m{other}/peak_gib")
         for figure, values in figures.items():
-            print(f"{figure:28} " + " ".join(f"{v:.4g}" for v in values.values()), flush=True)
-            if chosen.record:
+            click.echo(f"{figure:28} " + " ".join(f"{v:.4g}" for v in values.values()))
+            if recorded:
                 command = f"python -m transmodal.cookbook.benchmarks.search {name} --record"
-                command += f" --threads {chosen.threads}" if threads else ""
+                command += f" --threads {threads}" if other else ""
                 n = 500 if name == "map" else QUERIES
                 record(RESULTS, figure, values, n=n, command=command)
 

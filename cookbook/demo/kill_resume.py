@@ -11,6 +11,8 @@ from pathlib import Path
 import click
 
 from transmodal.cookbook import kills as kills_of
+from transmodal.cookbook.benchmarks.command import killing
+from transmodal.cookbook.command import RecipeCommand
 from transmodal.cookbook.demo.data import Amount
 
 
@@ -71,10 +73,9 @@ def chains(work: Path, kills: int, quick: bool, seed: int) -> tuple[int, int]:
     return kills_of.chains(arguments, work, kills, (QUICK if quick else FULL).longest, seed)
 
 
-@click.command()
-@click.option("--kills", type=click.IntRange(1), default=50, show_default=True)
+@click.command(cls=RecipeCommand)
+@killing(50)
 @click.option("--quick", is_flag=True, help="Shorter trainings, killed sooner.")
-@click.option("--seed", default=0, show_default=True, help="Of the moments.")
 @click.option("--train", "folder", type=click.Path(path_type=Path), hidden=True)
 def main(kills: int, quick: bool, seed: int, folder: Path | None) -> None:
     """Kill a training of the demo again and again, and compare its weights bit for bit."""

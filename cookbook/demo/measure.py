@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from transmodal.cookbook.benchmarks.command import to_record
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.cookbook.demo.folder import figures_in
 from transmodal.cookbook.demo.run import run
@@ -28,7 +29,7 @@ KEYS = ("digits->spoken", "spoken->digits")
 )
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto")
 @click.option("--quick", is_flag=True, help="A few steps, to see that it runs.")
-@click.option("--record", "recorded", is_flag=True, help="Put the figures into results.json.")
+@to_record
 def main(seeds: tuple[int, ...], place: Path, precision: str, quick: bool, recorded: bool) -> None:
     """Run the demo with several seeds; each has splits and voices of its own."""
     registry = Registry.load()

@@ -15,16 +15,18 @@ machine disturbs it less.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from transmodal.cookbook.benchmarks.command import in_rounds, to_record
+from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.code import Code
 from transmodal.core.evaluation.results import record
 from transmodal.core.sequences.attention import LocationSensitive
@@ -159,12 +161,11 @@ def compare(sides: Sides, rounds: int) -> tuple[float, float, float]:
     return plain, ours, plain / ours
 
 
-def main() -> None:
-    """Print the figures, and record them if asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--record", action="store_true", help="put the figures into results.json")
-    chosen = parser.parse_args()
+@click.command(cls=RecipeCommand, help=__doc__)
+@in_rounds(9)
+@to_record
+def main(rounds: int, recorded: bool) -> None:
+    """Run the command line; its help is this module's docstring."""
     torch.set_num_threads(1)
     cases = {
         "decoder_speedup": teaching(bf16=True),
@@ -172,14 +173,14 @@ def main() -> None:
         "synthesis_speedup": synthesis(),
     }
     for name, sides in cases.items():
-        plain, ours, ratio = compare(sides, chosen.rounds)
-        print(f"{name:20} plain {plain:7.1f} ms  ours {ours:7.1f} ms  x {ratio:.2f}", flush=True)
-        if chosen.record:
+        plain, ours, ratio = compare(sides, rounds)
+        click.echo(f"{name:20} plain {plain:7.1f} ms  ours {ours:7.1f} ms  x {ratio:.2f}")
+        if recorded:
             record(
                 RESULTS,
                 name,
                 {0: ratio},
-                n=chosen.rounds,
+                n=rounds,
                 command="python -m transmodal.cookbook.papers.m3d_gan.speed --record",
             )
 

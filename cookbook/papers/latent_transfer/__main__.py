@@ -10,6 +10,7 @@ several may run side by side on different seeds. ``record`` writes results.json 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,8 +26,8 @@ from transmodal.cookbook.papers.latent_transfer.experiments import (
 )
 from transmodal.cookbook.papers.latent_transfer.labels import LABELS, SHARED_OUT, can_be_met
 from transmodal.cookbook.papers.latent_transfer.pictures import draw
-from transmodal.cookbook.work import Work, remembered, say
-from transmodal.core.evaluation.results import record as record_result
+from transmodal.cookbook.recording import Recorder
+from transmodal.cookbook.work import Work, say
 from transmodal.core.kernel.settings import Precision
 
 HERE = Path(__file__).parent
@@ -76,47 +77,39 @@ def main(
 
 def record(work: Work, results: Path, seeds: list[int]) -> list[str]:
     """Write ``results`` from the values of all seeds, and tell the figures' names."""
-    written: list[str] = []
-
-    def read(stem: str) -> dict[int, dict[str, float]]:
-        return remembered(work.folder / "values", stem, seeds)
-
-    def put(name: str, stem: str, key: str, n: int | None, chance: float | None, what: str) -> None:
-        found = {seed: v[key] for seed, v in read(stem).items() if key in v}
-        if found:
-            record_result(
-                results, name, found, n=n, chance=chance,
-                command=f"{COMMAND} {what} record{work.asked}",
-            )  # fmt: skip
-            written.append(name)
-
+    to = Recorder(work, results, seeds, COMMAND)
     for source, target in PAIRS:
-        stem, first, second = f"{source}-{target}", source, target
+        values = to.read(f"{source}-{target}")
+        put = partial(to.put, values=values, verb="transfer")
+        first, second = source, target
         if source == target:
             second = f"{target}_b"
-        sample = next(iter(read(stem).values()), {})
+        sample = next(iter(values.values()), {})
         ways = [(first, second, f"{source}->{target}")]
         back = f"{target}->{source}" if source != target else f"{source}->{target}/back"
         ways.append((second, first, back))
         for a, b, name in ways:
-            n = int(sample.get(f"{a}->{b}/n", 0))
-            put(name, stem, f"{a}->{b}", n, 0.1, "transfer")
-            put(f"{name}/agreement", stem, f"{a}->{b}/agreement", n, 0.1, "transfer")
-            put(f"{name}/frechet", stem, f"{a}->{b}/frechet", n, None, "transfer")
+            n = sample.get(f"{a}->{b}/n", 0)
+            put(name, key=f"{a}->{b}", n=n, chance=0.1)
+            put(f"{name}/agreement", key=f"{a}->{b}/agreement", n=n, chance=0.1)
+            put(f"{name}/frechet", key=f"{a}->{b}/frechet", n=n)
         for domain, shown in ((first, source), (second, target)):
-            n = int(sample.get(f"{domain}->{domain}/n", 0))
-            put(f"reconstruction/{shown}", stem, f"{domain}->{domain}", n, 0.1, "transfer")
-            put(f"judge/{shown}", stem, f"judge/{domain}", n, 0.1, "transfer")
-        put(f"{source}->{target}/heard", stem, f"{source}->{target}/heard", 1000, 0.1, "transfer")
+            n = sample.get(f"{domain}->{domain}/n", 0)
+            put(f"reconstruction/{shown}", key=f"{domain}->{domain}", n=n, chance=0.1)
+            put(f"judge/{shown}", key=f"judge/{domain}", n=n, chance=0.1)
+        put(f"{source}->{target}/heard", key=f"{source}->{target}/heard", n=1000, chance=0.1)
     for count in LABELS:
-        put(f"mnist->mnist@{count}", f"labels-{count}", "mnist->mnist_b", 5000, 0.1, "labels")
+        values = to.read(f"labels-{count}")
+        to.put(f"mnist->mnist@{count}", values, "mnist->mnist_b", "labels", n=5000, chance=0.1)
+    values = to.read("ablation")
     for name in ABLATION:
         for key in (name, f"{name}@0.05"):
-            put(f"ablation/{key}", "ablation", key, 5000, 0.1, "ablation")
+            to.put(f"ablation/{key}", values, key, "ablation", n=5000, chance=0.1)
+    values = to.read("precision")
     for key in ("fp32", "bf16"):
-        put(f"precision/{key}", "precision", key, 5000, 0.1, "precision")
-    put("bf16_speedup", "precision", "speedup", None, None, "precision")
-    return written
+        to.put(f"precision/{key}", values, key, "precision", n=5000, chance=0.1)
+    to.put("bf16_speedup", values, "speedup", "precision", n=None)
+    return to.written
 
 
 if __name__ == "__main__":

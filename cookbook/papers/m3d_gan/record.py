@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transmodal.cookbook.papers.m3d_gan.emoji import WANTED
-from transmodal.cookbook.work import Work, remembered
-from transmodal.core.evaluation.results import record as record_result
+from transmodal.cookbook.recording import Recorder
+from transmodal.cookbook.work import Work
 
 COMMAND = "python -m transmodal.cookbook.papers.m3d_gan"
 
@@ -91,34 +91,22 @@ def record(work: Work, results: Path, seeds: Sequence[int]) -> list[str]:
 
     ``seconds`` are a training's processor seconds, without those of what it began from.
     """
-    written = []
+    to = Recorder(work, results, seeds, COMMAND)
     for row in ROWS:
-        values = remembered(work.folder / "values", row.stem, seeds)
-        if not values:
-            continue
-        first = next(iter(values.values()))
-        trained = remembered(work.folder / "seconds", row.stem.removesuffix("-test"), list(values))
-        found = {
-            name: {seed: given[key] for seed, given in values.items() if key in given}
-            for key, name in row.figures.items()
-        }
-        counts = {
-            name: first.get(f"{key}/n", first.get(f"{key.rpartition('/')[0]}/n", first.get("n")))
-            for key, name in row.figures.items()
-            if not key.endswith("parameters")
-        }
-        found["seconds"] = {seed: given["seconds"] for seed, given in trained.items()}
-        for name, measured in found.items():
-            if not measured:
-                continue
-            n = counts.get(name)
-            record_result(
-                results,
+        values = to.read(row.stem)
+        first = next(iter(values.values()), {})
+        for key, name in row.figures.items():
+            counts = (f"{key}/n", f"{key.rpartition('/')[0]}/n", "n")
+            n = next((first[count] for count in counts if count in first), None)
+            to.put(
                 f"{row.task}/{name}",
-                measured,
-                n=None if n is None else int(n),
+                values,
+                key,
+                row.verb,
+                n=None if key.endswith("parameters") else n,
                 chance=row.chance.get(name),
-                command=f"{COMMAND} {row.verb} record{work.asked}",
             )
-            written.append(f"{row.task}/{name}")
-    return written
+        trained = to.read(row.stem.removesuffix("-test"), "seconds")
+        measured = {seed: spent for seed, spent in trained.items() if seed in values}
+        to.put(f"{row.task}/seconds", measured, "seconds", row.verb, n=None)
+    return to.written

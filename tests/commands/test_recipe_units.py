@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from calls import refused, run
+from calls import done, refused
 
 from transmodal.core.translator import Translator
 from transmodal.plugins.text.modality import Text
@@ -61,8 +61,7 @@ def recipe(tmp_path: Path) -> Path:
 
 def trained(recipe: Path) -> Translator:
     registry = Registry.load()
-    done = run(registry, "train", recipe)
-    assert done.exit_code == 0, done.output
+    done(registry, "train", recipe)
     return Translator.load(recipe.parent / "out", registry)
 
 
@@ -78,9 +77,8 @@ def test_units_are_learned_of_the_training_records_and_kept(recipe: Path) -> Non
     assert model == Text.learned(ENGLISH[:4], size=280).model
     assert alphabet == "".join(sorted(set("".join(FRENCH[:4]))))  # no è, which is for the test
     out = recipe.parent / "french.txt"
-    done = run(Registry.load(), "translate", recipe.parent / "out", recipe.parent / "english4.txt",
-               out, "--source", "english", "--target", "french")  # fmt: skip
-    assert done.exit_code == 0, done.output
+    done(Registry.load(), "translate", recipe.parent / "out", recipe.parent / "english4.txt",
+         out, "--source", "english", "--target", "french")  # fmt: skip
     assert out.is_file()
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from calls import refused, run
+from calls import Plugin, refused, run, save
 
 from transmodal.core.retrieval import Index
 from transmodal.core.translator import Translator
-from transmodal.registry import Registry, hookimpl
-from transmodal.registry import commands as built_in
+from transmodal.registry import Registry
 from transmodal.registry.commands import retrieval
 
 from toys import Dots, Swap, dots
@@ -29,30 +28,16 @@ class Points(Dots):
         path.write_text(json.dumps(torch.as_tensor(item).tolist()))
 
 
-class Toys:
-    @hookimpl
-    def register_modalities(self) -> dict[str, Any]:
-        return {"dots": Dots, "points": Points}
-
-    @hookimpl
-    def register_bridges(self) -> dict[str, Any]:
-        return {"swap": Swap}
-
-
 @pytest.fixture
-def registry() -> Registry:
-    registry = Registry()
-    registry.register(built_in, "commands", "transmodal", "0.1.0")
-    registry.register(Toys(), "toys", "acme-toys", "3.1")
+def registry(registry: Registry) -> Registry:
+    registry.register(Plugin({"points": Points}), "points", "acme", "1")
     return registry
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A translator of two domains, ``model``, and files of both, ``files``."""
-    translator = Translator({"a": Dots(), "b": Points()}, Swap())
-    translator.connect(("0", "1"))
-    translator.save(tmp_path / "model")
+    save(tmp_path / "model", Swap(), {"a": Dots(), "b": Points()})
     (tmp_path / "files").mkdir()
     for k, item in enumerate(dots(6)[0]):
         Dots().write(item, tmp_path / "files" / f"{k}.json")
@@ -130,9 +115,7 @@ def test_refusals(registry: Registry, place: Path) -> None:
     assert "no domain 'c'; the domains are a, b" in refused(
         registry, "search", model, where, files, "--domain", "c"
     )
-    other = Translator({"a": Dots(), "b": Points()}, Swap())
-    other.connect(("0", "1"), seed=1)
-    other.save(place / "other")
+    save(place / "other", Swap(), {"a": Dots(), "b": Points()}, seed=1)
     for command in ("index", "search"):
         assert "use the one it was made with, or index anew" in refused(
             registry, command, place / "other", where, files

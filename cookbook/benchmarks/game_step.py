@@ -7,7 +7,7 @@ sides play the same game on the same nets: batch 128 in each of two domains of 2
 CoGAN's nets at a quarter of the published width, SyncGAN's as published (BatchNorm in the
 generators only). tests/cookbook/test_game_step.py holds that both end in the same weights. Ours
 pass each generator once a step, tied layers once for all domains, and critics once for real and
-generated items; Adam is fused, and weights may be laid out with channels last.
+generated items; Adam is fused, and weights are laid out with channels last.
 
 Short rounds of both alternate; medians of paired ratios and their quartiles. Time is the
 processor's, on one thread, so that a busy machine disturbs it less.
@@ -16,9 +16,9 @@ processor's, on one thread, so that a busy machine disturbs it less.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from torch import Tensor
 
 from transmodal.cookbook.benchmarks import hand_loops
 from transmodal.cookbook.benchmarks.command import in_rounds, of_cases, to_record
+from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.cookbook.papers.cogan.networks import CoGANImage
 from transmodal.cookbook.papers.syncgan.networks import SyncGANImage
@@ -35,6 +36,7 @@ from transmodal.core.bridges.synchronizer import Synchronizer
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.evaluation.results import record
 from transmodal.core.kernel import Kernel, Progress, Training
+from transmodal.core.kernel.settings import Precision
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
 
@@ -51,19 +53,17 @@ class Case:
     Args:
         paper: whose game, a folder of ``cookbook/papers``.
         precision: of our side.
-        channels_last: of our side's weights.
     """
 
     paper: str
-    precision: Any
-    channels_last: bool
+    precision: Precision
 
 
 CASES = {
-    "cogan/fp32": Case("cogan", "fp32", True),
-    "cogan/bf16": Case("cogan", "bf16", True),
-    "syncgan/fp32": Case("syncgan", "fp32", True),
-    "syncgan/bf16": Case("syncgan", "bf16", True),
+    "cogan/fp32": Case("cogan", "fp32"),
+    "cogan/bf16": Case("cogan", "bf16"),
+    "syncgan/fp32": Case("syncgan", "fp32"),
+    "syncgan/bf16": Case("syncgan", "bf16"),
 }
 
 
@@ -104,9 +104,7 @@ def ours(case: Case, data: dict[str, Tensor], steps: int) -> Iterator[None]:
     bridge = bridge_of(case.paper)
     labels = torch.full((ITEMS,), -1)
     table = Table({name: Memory(Signal(values), labels) for name, values in data.items()})
-    settings = Training(
-        precision=case.precision, device="cpu", log_every=steps, channels_last=case.channels_last
-    )
+    settings = Training(precision=case.precision, device="cpu", log_every=steps, channels_last=True)
     for event in Kernel(bridge, bridge.stages(), table, settings).run():
         if isinstance(event, Progress):
             yield
@@ -118,15 +116,9 @@ def measure(case: Case, rounds: int, steps: int = 2) -> dict[str, Any]:
     runs = [by_hand(case.paper, data, steps), ours(case, data, steps)]
     for run in runs:
         next(run)
-    times: list[list[float]] = [[], []]
-    for i in range(rounds):
-        for which in (0, 1) if i % 2 == 0 else (1, 0):
-            begun = time.process_time()
-            next(runs[which])
-            times[which].append((time.process_time() - begun) / steps)
-    ratios = [a / b for a, b in zip(*times, strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    hand, mine = (statistics.median(side) * 1e3 for side in times)
+    times = in_turns([partial(next, run) for run in runs], rounds)
+    low, middle, high = statistics.quantiles([a / b for a, b in zip(*times, strict=True)], n=4)
+    hand, mine = (statistics.median(side) / steps * 1e3 for side in times)
     return {"hand_ms": hand, "ours_ms": mine, "speedup": middle, "quartiles": (low, high)}
 
 
@@ -146,13 +138,9 @@ def main(rounds: int, cases: tuple[str, ...], recorded: bool) -> None:
             f"x {found['speedup']:.2f} [{low:.2f}, {high:.2f}]"
         )
         if recorded:
-            record(
-                PAPERS / case.paper / "results.json",
-                f"speedup/{case.precision}",
-                {0: found["speedup"]},
-                n=rounds,
-                command="python -m transmodal.cookbook.benchmarks.game_step --record",
-            )
+            path, figure = PAPERS / case.paper / "results.json", f"speedup/{case.precision}"
+            command = "python -m transmodal.cookbook.benchmarks.game_step --record"
+            record(path, figure, {0: found["speedup"]}, n=rounds, command=command)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 import numpy as np
+import torch
 
 from transmodal.cookbook.benchmarks.command import in_rounds, to_json
+from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
+from transmodal.core.sound.files import read_sound
+from transmodal.core.sound.phase import griffin_lim
 
 RATE, SECONDS, N_FFT, HOP, STEPS = 22050, 5, 1024, 256, 60
 
@@ -39,10 +44,6 @@ def voice() -> np.ndarray:
 def main(rounds: int, wav: Path | None, out: Path | None) -> None:
     """Run the command line; its help is this module's docstring."""
     import librosa
-    import torch
-
-    from transmodal.core.sound.files import read_sound
-    from transmodal.core.sound.phase import griffin_lim
 
     torch.set_num_threads(1)
     wave = read_sound(wav, RATE).numpy()[: RATE * SECONDS] if wav else voice()
@@ -66,17 +67,17 @@ def main(rounds: int, wav: Path | None, out: Path | None) -> None:
         return made
 
     players = {"ours": ours, "librosa": theirs}
-    times: dict[str, list[float]] = {name: [] for name in players}
-    errors: dict[str, list[float]] = {name: [] for name in players}
-    for play in players.values():
-        play(0)
-    for round_ in range(rounds):
-        for name in sorted(players, reverse=round_ % 2 == 1):
-            start = time.perf_counter()
-            made = players[name](round_)
-            times[name].append(time.perf_counter() - start)
-            errors[name].append(convergence(made))
-    ratios = np.array(times["librosa"]) / np.array(times["ours"])
+    waves: dict[str, list[np.ndarray]] = {name: [] for name in players}
+
+    def play(name: str) -> None:
+        waves[name].append(players[name](len(waves[name])))  # a round's seed is its number
+
+    for player in players.values():
+        player(0)
+    turns = in_turns([partial(play, name) for name in players], rounds, time.perf_counter)
+    times = dict(zip(players, turns, strict=True))
+    errors = {name: [convergence(wave) for wave in made] for name, made in waves.items()}
+    ratios = np.divide(times["librosa"], times["ours"])
     low, middle, high = np.percentile(ratios, [25, 50, 75])
     for name in players:
         click.echo(

@@ -29,10 +29,10 @@ Net = Callable[[Any], Any]
 def cogan(bridge: WeightTying) -> Step:
     """CoGAN's step on the nets of a bridge: from items by draw and domain to losses."""
     makers: dict[str, Net] = {
-        d: nn.Sequential(*bridge.trunk, *end) for d, end in items(bridge.ends)
+        name: nn.Sequential(*bridge.trunk, *end) for name, end in items(bridge.ends)
     }
     critics: dict[str, Net] = {
-        d: nn.Sequential(entrance, *bridge.summit) for d, entrance in items(bridge.entrances)
+        name: nn.Sequential(entrance, *bridge.summit) for name, entrance in items(bridge.entrances)
     }
     g = adam([bridge.trunk, bridge.ends], bridge.rate, bridge)
     d = adam([bridge.entrances, bridge.summit], bridge.critic_rate, bridge)

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from transmodal.cookbook.benchmarks.command import in_rounds, to_json
+from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.latents.inversion import Inversion, invert
 from transmodal.core.latents.prior import Prior
@@ -110,14 +111,14 @@ def main(queries: int, rounds: int, training: int, l_bfgs: bool, out: Path | Non
     }
     if l_bfgs:
         players["l-bfgs"] = lambda: one_by_one(LBFGS())
-    found_by(AdamSearch(steps=1), query[:1])  # warms up
-    times: dict[str, list[float]] = {name: [] for name in players}
     residuals: dict[str, Tensor] = {}
-    for round_ in range(rounds):
-        for name in sorted(players, reverse=round_ % 2 == 1):
-            begun = time.process_time()
-            residuals[name] = players[name]().residual
-            times[name].append(time.process_time() - begun)
+
+    def play(name: str) -> None:
+        residuals[name] = players[name]().residual
+
+    found_by(AdamSearch(steps=1), query[:1])  # warms up
+    turns = in_turns([partial(play, name) for name in players], rounds)
+    times = dict(zip(players, turns, strict=True))
     ratios = [a / b for a, b in zip(times["published"], times["fast"], strict=True)]
     for name in players:
         click.echo(

@@ -14,8 +14,8 @@ from __future__ import annotations
 import itertools
 import json
 import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from transmodal.cookbook.benchmarks.command import in_rounds, of_cases, to_json, to_record
+from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.evaluation.results import record
 from transmodal.core.kernel import Kernel, Progress, Training
@@ -124,29 +125,19 @@ def measure(case: str, rounds: int) -> dict[str, Any]:
     runs = [make(Net(hidden, layers), data, batch, precision, clip, steps) for make in makers]
     for run in runs:
         next(run)
-    times: list[list[float]] = [[], []]
-    for i in range(rounds):
-        for which in (0, 1) if i % 2 == 0 else (1, 0):
-            begun = time.process_time()
-            next(runs[which])
-            times[which].append((time.process_time() - begun) / steps)
-    ratios = [b / a for a, b in zip(*times, strict=True)]
-    extra = [(b - a) * 1e6 for a, b in zip(*times, strict=True)]
+    times = in_turns([partial(next, run) for run in runs], rounds)
+    pairs = [(a / steps, b / steps) for a, b in zip(*times, strict=True)]
+    low, ratio, high = statistics.quantiles([b / a for a, b in pairs], n=4)
+    least, extra, most = statistics.quantiles([(b - a) * 1e6 for a, b in pairs], n=4)
     return {
         "case": case,
-        "bare_ms": statistics.median(times[0]) * 1e3,
-        "ratio": statistics.median(ratios),
-        "ratio_iqr": quartiles(ratios),
-        "extra_us": statistics.median(extra),
-        "extra_us_iqr": quartiles(extra),
+        "bare_ms": statistics.median(a for a, _ in pairs) * 1e3,
+        "ratio": ratio,
+        "ratio_iqr": [low, high],
+        "extra_us": extra,
+        "extra_us_iqr": [least, most],
         "rounds": rounds,
     }
-
-
-def quartiles(values: list[float]) -> list[float]:
-    """The first and the third."""
-    low, _, high = statistics.quantiles(values, n=4)
-    return [low, high]
 
 
 @click.command(cls=RecipeCommand, help=__doc__)

@@ -12,15 +12,20 @@ killed, bit for bit.
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
+import torch
 
 from transmodal.cookbook.benchmarks.command import killing, to_record
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.cookbook.kills import announce, chains
 from transmodal.core.evaluation.results import record
+from transmodal.core.records import Records
+from transmodal.core.translator import Translator
+from transmodal.registry import Registry
 
 PAPERS = Path(__file__).parent.parent / "papers"
 GAMES = {"weight-tying": "cogan", "synchronizer": "syncgan", "common-space": "cm_gans"}
@@ -29,11 +34,6 @@ STEPS, LONGEST = {False: 200, True: 40}, {False: 5.0, True: 1.0}  # by whether i
 
 def train(name: str, folder: Path, quick: bool) -> None:
     """One training under the bridge, or what is left of it; leaves the weights."""
-    import torch
-
-    from transmodal.core.translator import Translator
-    from transmodal.registry import Registry
-
     torch.set_num_threads(1)
     registry = Registry.load()
     steps = STEPS[quick]
@@ -58,12 +58,9 @@ def train(name: str, folder: Path, quick: bool) -> None:
     translator.save(folder)
 
 
-def digits(paired: bool) -> Any:
+def digits(paired: bool) -> Records:
     """Records of digits and of their edges, of the same digits or of different ones."""
-    import torch
     from sklearn.datasets import load_digits
-
-    from transmodal.core.records import Records
 
     found = load_digits()
     pictures, labels = torch.from_numpy(found.images).float()[:, None] / 16, found.target
@@ -85,8 +82,6 @@ def main(
     name: str, kills: int, quick: bool, seed: int, recorded: bool, folder: Path | None
 ) -> None:
     """Run the command line; its help is this module's docstring."""
-    import tempfile
-
     if folder is not None:
         train(name, folder, quick)
         return

@@ -24,8 +24,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
@@ -33,6 +33,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from transmodal.cookbook.benchmarks.command import in_rounds, to_record
+from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.evaluation.ranking import Ranking
 from transmodal.core.evaluation.results import record
@@ -96,10 +97,10 @@ class Items:
         return torch.Generator().manual_seed(self.seed * 10**9 + stream + 10)
 
 
-def built(case: Case, items: Items, folder: Path) -> None:
+def build(items: Items, folder: Path) -> None:
     """Save an index of all items."""
-    index = Index(case.width)
-    for start in range(0, case.n, SLAB):
+    index = Index(items.case.width)
+    for start in range(0, items.case.n, SLAB):
         slab = items.slab(start)
         index.add(slab, [f"{i:07}" for i in range(start, start + len(slab))], "items")
     index.save(folder)
@@ -120,18 +121,16 @@ def brute(index: Index, queries: Tensor) -> Tensor:
     return rows
 
 
-def paired(
-    theirs: Callable[[], Any], ours: Callable[[], Any], rounds: int
-) -> tuple[list[float], list[float]]:
-    """Seconds of both sides, in turns."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for i in range(-1, rounds):  # one to warm up
-        for which in (0, 1) if i % 2 == 0 else (1, 0):
-            begun = time.perf_counter()
-            (theirs, ours)[which]()
-            if i >= 0:
-                times[which].append(time.perf_counter() - begun)
-    return times
+def compare(
+    theirs: Callable[[], object], ours: Callable[[], object], rounds: int
+) -> tuple[float, float, float]:
+    """How many times as fast ours is, and milliseconds of theirs and of ours; medians all."""
+    sides = (theirs, ours)
+    for side in sides:
+        side()
+    times = in_turns(sides, rounds, time.perf_counter)
+    slow, fast = (1e3 * statistics.median(side) for side in times)
+    return statistics.median(a / b for a, b in zip(*times, strict=True)), slow, fast
 
 
 def measure(case: Case, seed: int, rounds: int, threads: int) -> dict[str, float]:
@@ -140,7 +139,7 @@ def measure(case: Case, seed: int, rounds: int, threads: int) -> dict[str, float
     queries = items.queries()
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        built(case, items, folder)
+        build(items, folder)
         size = sum(file.stat().st_size for file in folder.iterdir())
         begun = time.perf_counter()
         index = Index.load(folder)
@@ -166,16 +165,10 @@ def _against(index: Index, queries: Tensor, rounds: int, threads: int) -> dict[s
     for segment in index.segments():
         flat.add(segment.vectors.numpy())
     made = {}
-    for name, some, times in (("", queries, 1), ("one", queries[:1], 4)):
-        given = some.numpy()
-        both = paired(
-            lambda given=given: flat.search(given, K),  # type: ignore[misc]
-            lambda some=some: index.search(some, K),  # type: ignore[misc]
-            rounds * times,
-        )
-        made[name] = statistics.median(a / b for a, b in zip(*both, strict=True))
-        theirs, ours = (1e3 * statistics.median(side) for side in both)
-        click.echo(f"  {len(some)} queries: faiss {theirs:.1f} ms, ours {ours:.1f} ms")
+    for name, some, longer in (("", queries, 1), ("one", queries[:1], 4)):
+        theirs, ours = partial(flat.search, some.numpy(), K), partial(index.search, some, K)
+        made[name], slow, fast = compare(theirs, ours, rounds * longer)
+        click.echo(f"  {len(some)} queries: faiss {slow:.1f} ms, ours {fast:.1f} ms")
     return made
 
 
@@ -201,8 +194,7 @@ def map_speedup(seed: int, rounds: int) -> float:
 
     if abs(loop() - ours()) > 1e-6:
         raise SystemExit(f"MAP differs from scikit-learn's: {ours()} and {loop()}")
-    times = paired(loop, ours, rounds)
-    return statistics.median(a / b for a, b in zip(*times, strict=True))
+    return compare(loop, ours, rounds)[0]
 
 
 @click.command(cls=RecipeCommand, help=__doc__)
@@ -216,7 +208,7 @@ def map_speedup(seed: int, rounds: int) -> float:
 def main(cases: tuple[str, ...], threads: int, rounds: int, seeds: int, recorded: bool) -> None:
     """Run the command line; its help is this module's docstring."""
     torch.set_num_threads(threads)
-    other = f"/{threads}-threads" if threads != 2 else ""
+    suffix = f"/{threads}-threads" if threads != 2 else ""
     for name in cases or WHAT:
         figures: dict[str, dict[int, float]] = {}
         for seed in range(seeds if name != "10m" else 1):
@@ -224,15 +216,15 @@ def main(cases: tuple[str, ...], threads: int, rounds: int, seeds: int, recorded
                 figures.setdefault("map_speedup", {})[seed] = map_speedup(seed, rounds)
                 continue
             for part, value in measure(CASES[name], seed, rounds, threads).items():
-                whole = f"search/{name}{other}" + (f"/{part}" if part else "")
+                whole = f"search/{name}{suffix}" + (f"/{part}" if part else "")
                 figures.setdefault(whole, {})[seed] = value
         if name == "10m":  # the figure asked for is the memory
-            figures[f"search/10m{other}"] = figures.pop(f"search/10m{other}/peak_gib")
+            figures[f"search/10m{suffix}"] = figures.pop(f"search/10m{suffix}/peak_gib")
         for figure, values in figures.items():
             click.echo(f"{figure:28} " + " ".join(f"{v:.4g}" for v in values.values()))
             if recorded:
                 command = f"python -m transmodal.cookbook.benchmarks.search {name} --record"
-                command += f" --threads {threads}" if other else ""
+                command += f" --threads {threads}" if suffix else ""
                 n = 500 if name == "map" else QUERIES
                 record(RESULTS, figure, values, n=n, command=command)
 

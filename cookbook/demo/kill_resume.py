@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +80,6 @@ def chains(work: Path, kills: int, quick: bool, seed: int) -> tuple[int, int]:
 @click.option("--train", "folder", type=click.Path(path_type=Path), hidden=True)
 def main(kills: int, quick: bool, seed: int, folder: Path | None) -> None:
     """Kill a training of the demo again and again, and compare its weights bit for bit."""
-    import tempfile
-
     if folder is not None:
         train(folder, QUICK if quick else FULL)
         return

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 import transmodal
 from transmodal.cookbook.benchmarks import griffin_lim, inversion, kernel_overhead, search
+from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
 
 COOKBOOK = Path(transmodal.__file__ or "").parent / "cookbook"
@@ -190,6 +191,19 @@ def test_a_kill_that_did_harm_is_a_failure(
     monkeypatch.setattr(module_of(name), function, harm[function])
     found = call(name, *options, "--kills", 3)
     assert found.exit_code == 1 and found.output == "2 of 3\n"
+
+
+def test_sides_take_turns_and_each_has_its_seconds() -> None:
+    calls: list[int] = []
+    now = [0.0]
+
+    def side(which: int) -> None:
+        calls.append(which)
+        now[0] += 2.0**which
+
+    found = in_turns([partial(side, which) for which in range(3)], 3, lambda: now[0])
+    assert calls == [0, 1, 2, 2, 1, 0, 0, 1, 2]
+    assert found == [[1.0] * 3, [2.0] * 3, [4.0] * 3]
 
 
 def test_a_short_sound_is_rebuilt_by_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

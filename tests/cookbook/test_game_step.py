@@ -96,6 +96,6 @@ def test_published_widths():
 
 
 def test_a_measurement_has_its_figures():
-    case = game_step.Case("cogan", "bf16", True)
+    case = game_step.Case("cogan", "bf16")
     found = game_step.measure(case, 2, steps=1)
     assert found["speedup"] > 0 and found["quartiles"][0] <= found["quartiles"][1]

@@ -16,7 +16,6 @@ machine disturbs it less.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from transmodal.cookbook.benchmarks.command import in_rounds, to_record
+from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.code import Code
 from transmodal.core.evaluation.results import record
@@ -149,15 +149,9 @@ def synthesis() -> Sides:
 
 def compare(sides: Sides, rounds: int) -> tuple[float, float, float]:
     """Milliseconds of both sides and the ratio of their medians, in turns."""
-    times: tuple[list[float], list[float]] = ([], [])
     for side in sides:
         side()
-    for i in range(rounds):
-        for which in (0, 1) if i % 2 == 0 else (1, 0):
-            begun = time.process_time()
-            sides[which]()
-            times[which].append(time.process_time() - begun)
-    plain, ours = (statistics.median(side) * 1e3 for side in times)
+    plain, ours = (statistics.median(times) * 1e3 for times in in_turns(sides, rounds))
     return plain, ours, plain / ours
 
 
@@ -176,13 +170,8 @@ def main(rounds: int, recorded: bool) -> None:
         plain, ours, ratio = compare(sides, rounds)
         click.echo(f"{name:20} plain {plain:7.1f} ms  ours {ours:7.1f} ms  x {ratio:.2f}")
         if recorded:
-            record(
-                RESULTS,
-                name,
-                {0: ratio},
-                n=rounds,
-                command="python -m transmodal.cookbook.papers.m3d_gan.speed --record",
-            )
+            command = "python -m transmodal.cookbook.papers.m3d_gan.speed --record"
+            record(RESULTS, name, {0: ratio}, n=rounds, command=command)
 
 
 if __name__ == "__main__":

@@ -97,30 +97,29 @@ class Work:
         self,
         name: str,
         measure: Callable[[], dict[str, float]],
-        of: Sequence[str] = (),
+        of: Sequence[str],
     ) -> dict[str, float]:
         """Measured values, out of the folder or measured now and put there.
 
         Args:
             name: of the values.
-            measure: measures them.
-            of: files of what is measured, in the folder; without them nothing is compared.
+            measure: measures them, having trained first what is not there.
+            of: files of what is measured, in the folder.
 
         Raises:
             SettingError: what is there was measured of other files.
         """
         path = self.folder / "values" / f"{name}.json"
-        changed = self._changed(f"values-{name}", of, fresh=not path.exists())
+        fresh = not path.is_file()
+        values: dict[str, float] = measure() if fresh else json.loads(path.read_text())
+        changed = self._changed(f"values-{name}", of, fresh)
         if changed:
             raise SettingError(
                 f"{path} was measured of {changed}; delete it to measure again, or give another "
                 "folder by --out"
             )
-        if path.is_file():
-            found: dict[str, float] = json.loads(path.read_text())
-            return found
-        values = measure()
-        write_atomically(path, json.dumps(values, indent=2) + "\n")
+        if fresh:
+            write_atomically(path, json.dumps(values, indent=2) + "\n")
         return values
 
     def check_origin(self, name: str, path: Path, after: Sequence[str]) -> None:
@@ -134,6 +133,8 @@ class Work:
         Raises:
             SettingError: they have changed since, or were never put down.
         """
+        if not after:
+            return
         state = self.folder / "states" / name
         changed = self._changed(name, after, fresh=not path.exists() and not state.exists())
         if changed:
@@ -142,25 +143,22 @@ class Work:
                 "values/ to train it again, or give another folder by --out"
             )
 
-    def _changed(self, name: str, after: Sequence[str], fresh: bool) -> str:
+    def _changed(self, name: str, files: Sequence[str], fresh: bool) -> str:
         """The first of these files that is not as it was, in words; "" where none is.
 
         Their sums are put down for what is fresh.
         """
-        if not after:
-            return ""
-        for parent in after:
-            if not (self.folder / parent).is_file():
-                return f"{parent}, which is gone"
-        sums = {parent: file_sum(self.folder / parent) for parent in after}
+        for file in files:
+            if not (self.folder / file).is_file():
+                return f"{file}, which is gone"
+        sums = {file: file_sum(self.folder / file) for file in files}
         kept = self.folder / "origins" / f"{name}.json"
         if fresh:
             write_atomically(kept, json.dumps(sums, indent=2) + "\n")
-            return ""
         known = json.loads(kept.read_text()) if kept.is_file() else {}
-        for parent, found in sums.items():
-            if known.get(parent) != found:
-                return f"{'another' if parent in known else 'an unknown'} {parent}"
+        for file, found in sums.items():
+            if known.get(file) != found:
+                return f"{'another' if file in known else 'an unknown'} {file}"
         return ""
 
     def train(self, name: str, net: nn.Module, stages: Sequence[Stage], table: Table) -> None:

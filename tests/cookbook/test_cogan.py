@@ -43,6 +43,12 @@ def test_negatives_beat_chance_and_are_not_trained_twice(tmp_path: Path) -> None
     assert entries["negatives"]["mean"] == pytest.approx(values["agreement"])
     assert entries["negatives"]["chance"] == pytest.approx(values["agreement/chance"])
     assert entries["negatives/corrected"]["chance"] == 0
+    call[0] = "negatives"
+    (tmp_path / "quick" / "translators" / "negatives-0" / "model.safetensors").write_bytes(b"other")
+    refused = CliRunner().invoke(main, call)
+    assert (
+        refused.exit_code == 2 and "measured of another translators/negatives-0" in refused.output
+    )
 
 
 @pytest.mark.data
@@ -54,6 +60,9 @@ def test_a_source_only_classifier_reads_the_other_set(tmp_path: Path) -> None:
     values = json.loads(path.read_text())
     assert values["usps"] > 0.3
     assert values["n/usps"] == 1007 and values["n/mnist"] == 5000
+    (tmp_path / "quick" / "adapted" / "mnist-usps-source_only-0.safetensors").write_bytes(b"other")
+    refused = CliRunner().invoke(main, call)
+    assert refused.exit_code == 2 and "measured of another adapted/mnist-usps" in refused.output
 
 
 def test_a_couple_that_was_deleted_is_trained_again(
@@ -82,6 +91,22 @@ def test_a_couple_that_was_deleted_is_trained_again(
     other = trained(steps=3)
     assert not same(other, first) and seconds.read_text() != spent
     assert same(trained(steps=3), other)
+
+
+def test_values_are_those_of_what_they_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: dict[str, list[str]] = {}
+    monkeypatch.setattr(Work, "remember", lambda self, name, measure, of: found.update({name: of}))
+    work = Work(tmp_path)
+    measure.coupled(work, pairs.TASKS["edges"], 3, "-lead0.125", lead=0.125)
+    measure.transformed(work, pairs.TASKS["edges"], 3)
+    adaptation.adapted(work, "usps", "mnist", "both", 3)
+    assert found == {
+        "edges-lead0.125-3": ["translators/edges-lead0.125-3/model.safetensors"],
+        "transform-edges-3": ["translators/edges-3/model.safetensors"],
+        "usps-mnist-both-3": ["adapted/usps-mnist-both-3.safetensors"],
+    }
 
 
 @pytest.mark.parametrize(("count", "settings"), [(0, {"tied_critic": 0}), (3, {})])

@@ -10,13 +10,15 @@ import torch
 from click.testing import CliRunner
 
 from transmodal.cookbook.judging import heard
-from transmodal.cookbook.papers.latent_transfer import sets
+from transmodal.cookbook.papers.latent_transfer import experiments, sets
 from transmodal.cookbook.papers.latent_transfer.__main__ import main
 from transmodal.cookbook.papers.latent_transfer.labels import LABELS, can_be_met, few
-from transmodal.cookbook.work import Work
+from transmodal.cookbook.work import Work, translator_file, weights_file
 from transmodal.core.errors import DataError
 from transmodal.core.signal import Signal
 from transmodal.core.stage import UNLABELLED
+from transmodal.core.table import Memory
+from transmodal.plugins.image.modality import Image
 from transmodal.plugins.speech.modality import Speech
 
 
@@ -39,6 +41,38 @@ def test_the_recipe_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
     results = tmp_path / "quick" / "results.json"  # never the recipe's own
     entries = {e["name"]: e["mean"] for e in json.loads(results.read_text())}
     assert entries["mnist->fsdd"] == values["mnist->fsdd"]
+    for what, of in (("transfer", "base-fsdd-0"), ("labels", "reader-mnist_b-0-100")):
+        (tmp_path / "quick" / "weights" / f"{of}.safetensors").write_bytes(b"other")
+        refused = CliRunner().invoke(main, [what, *call[1:]])
+        said = " ".join(refused.output.split())
+        assert refused.exit_code == 2 and f"was measured of another weights/{of}" in said
+
+
+def test_values_are_those_of_the_weights_they_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: dict[str, list[str]] = {}
+    items = Memory(Signal(torch.rand(20, 1, 28, 28)), torch.arange(20) % 10)
+    monkeypatch.setattr(Work, "remember", lambda self, name, measure, of: found.update({name: of}))
+    monkeypatch.setattr(experiments, "load", lambda *_: sets.Set(Image(), items, items))
+    monkeypatch.setattr(experiments, "judge", lambda *_: None)
+    work = Work(tmp_path)
+    experiments.transfer(work, "mnist", "fsdd", 3, False)
+    experiments.precisions(work, 3, False)
+    experiments.ablation(work, 3, False)
+    experiments.with_labels(work, 10, 3, False)
+    experiments.with_labels(work, 20, 3, False)  # all there are
+    both = [f"base-{name}-3-unlabelled" for name in ("mnist", "mnist_b")]
+    weights = {
+        "mnist-fsdd": ["base-mnist-3", "reader-mnist-3", "base-fsdd-3", "reader-fsdd-3"],
+        "precision": ["base-mnist-3", "reader-mnist-3", "base-mnist_b-3", "reader-mnist_b-3"],
+        "ablation": both,
+        "labels-10": [*both, "reader-mnist-3-10", "reader-mnist_b-3-10"],
+        "labels-20": both,
+    }
+    wanted = {f"{name}-3": [weights_file(one) for one in of] for name, of in weights.items()}
+    wanted["mnist-fsdd-3"].append(translator_file("mnist-fsdd", 3))
+    assert found == wanted
 
 
 def test_few_labels_are_balanced_and_the_halves_disjoint() -> None:

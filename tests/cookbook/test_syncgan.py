@@ -9,11 +9,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from transmodal.cookbook.papers.syncgan import sets
+from transmodal.cookbook.papers.syncgan import experiments, sets
 from transmodal.cookbook.papers.syncgan.__main__ import main
 from transmodal.cookbook.papers.syncgan.experiments import FRACTIONS
+from transmodal.cookbook.papers.syncgan.instruments import instruments
+from transmodal.cookbook.papers.syncgan.inversion import inversion
 from transmodal.cookbook.papers.syncgan.models import SETTINGS
 from transmodal.cookbook.papers.syncgan.variety import variety
+from transmodal.cookbook.work import Work, translator_file
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory
 
@@ -35,6 +38,29 @@ def test_the_recipe_beats_chance_and_goes_on_where_it_was(tmp_path: Path) -> Non
     *_, rates, told = first.output.splitlines()
     assert again.output.splitlines()[-2:] == [rates, told]
     assert rates.startswith("rates 1.0 0: ") and told.startswith("recorded rate@1.0, ")
+    (tmp_path / "quick" / "translators" / "garments-0" / "model.safetensors").write_bytes(b"other")
+    refused = CliRunner().invoke(main, call)
+    assert refused.exit_code == 2 and "measured of another translators/garments-0" in refused.output
+
+
+def test_values_are_those_of_the_translator_they_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: dict[str, list[str]] = {}
+    monkeypatch.setattr(Work, "remember", lambda self, name, measure, of: found.update({name: of}))
+    work = Work(tmp_path)
+    experiments.rates(work, 1.0, 3)
+    experiments.rates(work, 0.4, 3)
+    experiments.ablation(work, "normal_prior", 3)
+    for measure in (experiments.spoken, experiments.rotated, experiments.transfer, inversion):
+        measure(work, 3)
+    instruments(work, "mel", 3)
+    tags = {
+        "rates-1.0": "garments", "rates-0.4": "garments@0.4", "normal_prior": "normal_prior",
+        "spoken": "spoken", "rotated": "rotated", "transfer": "garments",
+        "inversion": "garments", "instruments-mel": "instruments-mel",
+    }  # fmt: skip
+    assert found == {f"{name}-3": [translator_file(tag, 3)] for name, tag in tags.items()}
 
 
 def test_only_fractions_that_have_settings_are_taken() -> None:

@@ -130,7 +130,7 @@ def test_a_judge_is_trained_once(tmp_path: Path) -> None:
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
     work = Work(tmp_path)
     for measure in (lambda: {"x": 1.0}, dict):
-        assert work.remember("row-3", measure) == {"x": 1.0}
+        assert work.remember("row-3", measure, of=[]) == {"x": 1.0}
     assert remembered(tmp_path / "values", "row", [2, 3]) == {3: {"x": 1.0}}
 
 
@@ -153,3 +153,26 @@ def test_what_was_measured_of_another_model_is_refused(tmp_path: Path) -> None:
     model.unlink()
     with pytest.raises(SettingError, match="measured of model, which is gone; delete it"):
         measured(2.0)
+
+
+def test_what_is_trained_only_to_be_measured_is_put_down_too(tmp_path: Path) -> None:
+    work, calls = Work(tmp_path), []
+
+    def measured() -> dict[str, float]:
+        def measure() -> dict[str, float]:
+            calls.append("measure")
+            (tmp_path / "model").write_bytes(b"trained")
+            return {"x": 1.0}
+
+        return work.remember("row-0", measure, of=["model"])
+
+    assert measured() == measured() == {"x": 1.0}
+    (tmp_path / "model").unlink()
+    with pytest.raises(SettingError, match="measured of model, which is gone; delete it"):
+        measured()
+    (tmp_path / "model").write_bytes(b"trained again, elsewhere")
+    with pytest.raises(SettingError, match="row-0.json was measured of another model; delete it"):
+        measured()
+    assert calls == ["measure"]
+    (tmp_path / "values" / "row-0.json").unlink()
+    assert measured() == {"x": 1.0}

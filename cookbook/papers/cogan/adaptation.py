@@ -122,6 +122,11 @@ def framed(pictures: Tensor) -> Tensor:
     return made[:, None]
 
 
+def adapted_file(source: str, target: str, row: str, seed: int) -> str:
+    """The file of what ``train`` keeps, in the work folder."""
+    return f"adapted/{source}-{target}-{row}-{seed}.safetensors"
+
+
 def train(work: Work, source: str, target: str, row: str, seed: int) -> Translator:
     """The translator of a row of the table, out of the work folder or trained now."""
     kind, settings = ROWS[row]
@@ -135,7 +140,7 @@ def train(work: Work, source: str, target: str, row: str, seed: int) -> Translat
     translator = Translator(domains, kind(**given))
     translator.connect(CLASSES, seed=seed)
     name = f"{source}-{target}-{row}-{seed}"
-    kept = work.folder / "adapted" / f"{name}.safetensors"
+    kept = work.folder / adapted_file(source, target, row, seed)
     if kept.is_file():
         translator.bridge.load_state_dict(load_file(kept))
         return translator
@@ -181,4 +186,5 @@ def adapted(work: Work, source: str, target: str, row: str, seed: int) -> dict[s
             values[domain], values[f"n/{domain}"] = accuracy(translator, domain, test), len(test)
         return values
 
-    return work.remember(f"{source}-{target}-{row}-{seed}", measure)
+    of = [adapted_file(source, target, row, seed)]
+    return work.remember(f"{source}-{target}-{row}-{seed}", measure, of)

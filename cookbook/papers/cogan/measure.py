@@ -7,7 +7,7 @@ import torch
 from transmodal.cookbook.papers.cogan.pairs import DIGITS, Task, couple
 from transmodal.cookbook.papers.latent_transfer.models import judge
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, cut, load
-from transmodal.cookbook.work import Work, remembered
+from transmodal.cookbook.work import Work, remembered, translator_file
 from transmodal.core.evaluation.agreement import pixel_agreement
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.sampling import joint_samples
@@ -72,7 +72,8 @@ def coupled(
             values["processor seconds"] = spent[seed]["seconds"]
         return values
 
-    return work.remember(f"{task.name}{tag}-{seed}", measure)
+    of = [translator_file(f"{task.name}{tag}", seed)]
+    return work.remember(f"{task.name}{tag}-{seed}", measure, of)
 
 
 def tied(work: Work, task: Task, which: str, count: int, seed: int) -> dict[str, float]:
@@ -115,4 +116,5 @@ def transformed(work: Work, task: Task, seed: int) -> dict[str, float]:
             "back": reader.accuracy(back, data.test.labels[n : 2 * n]),
         }
 
-    return work.remember(f"transform-{task.name}-{seed}", measure)
+    of = [translator_file(task.name, seed)]
+    return work.remember(f"transform-{task.name}-{seed}", measure, of)

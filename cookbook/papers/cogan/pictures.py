@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from transmodal.cookbook.papers.cogan.adaptation import WAYS, train
+from transmodal.cookbook.papers.cogan.adaptation import WAYS, adapted_file, train
 from transmodal.cookbook.papers.cogan.pairs import DIGITS, TASKS, couple
 from transmodal.cookbook.papers.latent_transfer.sets import load
 from transmodal.cookbook.work import Work
@@ -42,8 +42,7 @@ def draw(work: Work, folder: Path, seed: int = 0) -> list[str]:
                 save(rows, f"transform-{name}.png")
     for source, target in WAYS:
         for row in ("cogan", "both"):
-            kept = work.folder / "adapted" / f"{source}-{target}-{row}-{seed}.safetensors"
-            if kept.is_file():
+            if (work.folder / adapted_file(source, target, row, seed)).is_file():
                 rows = sampled(train(work, source, target, row, seed))
                 save(rows, f"{source}-{target}-{row}.png")
     return drawn

@@ -11,9 +11,15 @@ import torch
 
 from transmodal.cookbook.judging import heard
 from transmodal.cookbook.papers.latent_transfer.labels import few
-from transmodal.cookbook.papers.latent_transfer.models import base, judge, reader
+from transmodal.cookbook.papers.latent_transfer.models import (
+    base,
+    base_file,
+    judge,
+    reader,
+    reader_file,
+)
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, Set, cut, load
-from transmodal.cookbook.work import Work
+from transmodal.cookbook.work import Work, translator_file
 from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.transfer import Evaluation, evaluate_transfer
@@ -44,6 +50,7 @@ class Domain:
         self.data: Set = cut(load(set_name, validate), work.quick)
         self.judge: Judge = judge(work, set_name, self.data)
         self.tag = f"{name}-{seed}"
+        self.unlabelled = f"{self.tag}-unlabelled"
         self.work = work
 
     def labelled(self) -> tuple[LatentModel, Reader]:
@@ -54,7 +61,7 @@ class Domain:
 
     def without_labels(self) -> LatentModel:
         """The base model that learned from no labels, as published."""
-        return base(self.work, f"{self.tag}-unlabelled", self.name, self.data, None)
+        return base(self.work, self.unlabelled, self.name, self.data, None)
 
 
 def ends(work: Work, source: str, target: str, seed: int, validate: bool) -> tuple[Domain, Domain]:
@@ -64,6 +71,16 @@ def ends(work: Work, source: str, target: str, seed: int, validate: bool) -> tup
         Domain(work, source, source, seed, validate),
         Domain(work, second, target, seed, validate),
     )
+
+
+def labelled_files(domains: tuple[Domain, Domain]) -> list[str]:
+    """What ``labelled`` keeps of both domains, in the work folder."""
+    return [file(domain.tag) for domain in domains for file in (base_file, reader_file)]
+
+
+def unlabelled_files(domains: tuple[Domain, Domain]) -> list[str]:
+    """What ``without_labels`` keeps of both domains, in the work folder."""
+    return [base_file(domain.unlabelled) for domain in domains]
 
 
 def bridged(
@@ -104,9 +121,9 @@ def judged(translator: Translator, domains: tuple[Domain, Domain]) -> Evaluation
 
 def transfer(work: Work, source: str, target: str, seed: int, validate: bool) -> dict[str, float]:
     """Both directions between two sets, all training items labelled."""
+    domains = ends(work, source, target, seed, validate)
 
     def measure() -> dict[str, float]:
-        domains = ends(work, source, target, seed, validate)
         trained = [domain.labelled()[0] for domain in domains]
         labels = (domains[0].data.train.labels, domains[1].data.train.labels)
         started = time.perf_counter()
@@ -124,10 +141,12 @@ def transfer(work: Work, source: str, target: str, seed: int, validate: bool) ->
             values[f"judge/{domain}"] = accuracy
         if target == "fsdd":
             values[f"{source}->{target}/heard"] = sounded(translator, domains)
-        translator.save(work.translator(f"{source}-{target}", seed))
+        translator.save(work.translator(tag, seed))
         return values
 
-    return work.remember(f"{source}-{target}-{seed}", measure)
+    tag = f"{source}-{target}"
+    of = [*labelled_files(domains), translator_file(tag, seed)]
+    return work.remember(f"{tag}-{seed}", measure, of)
 
 
 def sounded(translator: Translator, domains: tuple[Domain, Domain]) -> float:
@@ -145,9 +164,10 @@ def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, 
     Each domain knows half of the labels, and no picture is labelled in both. Ten labels cannot
     be shared out so that each domain has every class: there both know the same ten pictures.
     """
+    domains = ends(work, "mnist", "mnist", seed, validate)
+    naming = {d: f"{d.tag}-{count}" for d in domains if 0 < count < len(d.data.train)}  # readers
 
     def measure() -> dict[str, float]:
-        domains = ends(work, "mnist", "mnist", seed, validate)
         models = (domains[0].without_labels(), domains[1].without_labels())
         values = {}
         given = []
@@ -159,9 +179,8 @@ def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, 
                 labels = few(truth, 10, seed, None)
             else:
                 labels = few(truth, count // 2, seed, half)
-            if 0 < count < len(truth):
-                tag = f"{domain.tag}-{count}"
-                read = reader(work, tag, domain.name, domain.data, labels, few=True)
+            if domain in naming:
+                read = reader(work, naming[domain], domain.name, domain.data, labels, few=True)
                 column = replace(domain.data.train, labels=labels)
                 with torch.autocast("cpu", torch.bfloat16):
                     named = read.name(Table({domain.name: column}, CLASSES), domain.name)
@@ -177,14 +196,15 @@ def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, 
             values[f"{found.source}->{found.target}"] = found.accuracy
         return values
 
-    return work.remember(f"labels-{count}-{seed}", measure)
+    of = [*unlabelled_files(domains), *map(reader_file, naming.values())]
+    return work.remember(f"labels-{count}-{seed}", measure, of)
 
 
 def ablation(work: Work, seed: int, validate: bool) -> dict[str, float]:
     """MNIST -> MNIST by parts of the bridge, on base models without labels, as published."""
+    domains = ends(work, "mnist", "mnist", seed, validate)
 
     def measure() -> dict[str, float]:
-        domains = ends(work, "mnist", "mnist", seed, validate)
         models = (domains[0].without_labels(), domains[1].without_labels())
         labels = (domains[0].data.train.labels, domains[1].data.train.labels)
         values = {}
@@ -204,7 +224,7 @@ def ablation(work: Work, seed: int, validate: bool) -> dict[str, float]:
                 values[name if weight == 1.0 else f"{name}@{weight}"] = found.accuracy
         return values
 
-    return work.remember(f"ablation-{seed}", measure)
+    return work.remember(f"ablation-{seed}", measure, unlabelled_files(domains))
 
 
 def precisions(work: Work, seed: int, validate: bool) -> dict[str, float]:
@@ -212,9 +232,9 @@ def precisions(work: Work, seed: int, validate: bool) -> dict[str, float]:
 
     It is trained in both whatever the precision of ``work``, which is that of the base models.
     """
+    domains = ends(work, "mnist", "mnist", seed, validate)
 
     def measure() -> dict[str, float]:
-        domains = ends(work, "mnist", "mnist", seed, validate)
         models = tuple(domain.labelled()[0] for domain in domains)
         labels = (domains[0].data.train.labels, domains[1].data.train.labels)
         values: dict[str, float] = {}
@@ -225,7 +245,7 @@ def precisions(work: Work, seed: int, validate: bool) -> dict[str, float]:
         values["speedup"] = speedup(work, domains, (models[0], models[1]), labels)
         return values
 
-    return work.remember(f"precision-{seed}", measure)
+    return work.remember(f"precision-{seed}", measure, labelled_files(domains))
 
 
 def speedup(

@@ -9,7 +9,7 @@ from torch import nn
 
 from transmodal.cookbook.judging import kept_judge
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, Set
-from transmodal.cookbook.work import Work
+from transmodal.cookbook.work import Work, weights_file
 from transmodal.core.bridges.bridging_vae import BridgingVAE
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.latents.base import LatentModel
@@ -26,6 +26,16 @@ def judge(work: Work, name: str, data: Set) -> Judge:
         work, f"judge-{name}", data.modality, len(CLASSES), lambda: data.train,
         seed=12345, steps=work.steps(JUDGE[name]),
     )  # fmt: skip
+
+
+def reader_file(tag: str) -> str:
+    """The file of the ``reader`` of a tag, in the work folder."""
+    return weights_file(f"reader-{tag}")
+
+
+def base_file(tag: str) -> str:
+    """The file of the ``base`` of a tag, in the work folder."""
+    return weights_file(f"base-{tag}")
 
 
 def reader(work: Work, tag: str, domain: str, data: Set, labels: torch.Tensor, few: bool) -> Reader:

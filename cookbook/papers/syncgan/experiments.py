@@ -13,7 +13,7 @@ from transmodal.cookbook.papers.syncgan.judges import judge, judges
 from transmodal.cookbook.papers.syncgan.models import ABLATION, experiment
 from transmodal.cookbook.papers.syncgan.sets import domain_set
 from transmodal.cookbook.papers.syncgan.variety import variety
-from transmodal.cookbook.work import Work
+from transmodal.cookbook.work import Work, translator_file
 from transmodal.core.evaluation.sampling import joint_samples
 from transmodal.core.evaluation.synchrony import evaluate_synchrony
 from transmodal.core.records import Records
@@ -30,14 +30,18 @@ QUERIES = 1000
 HEARD = 500
 
 
+def paired(fraction: float) -> str:
+    """What names the translator of digits and garments, this fraction of them paired."""
+    return "garments" if fraction == 1.0 else f"garments@{fraction}"
+
+
 def garments(work: Work, fraction: float, seed: int) -> Translator:
     """Digits and garments, this fraction of them paired by class."""
-    name = "garments" if fraction == 1.0 else f"garments@{fraction}"
 
     def records() -> Records:
         return sets.garments(fraction, seed, work.quick)
 
-    return experiment(work, name, seed, GARMENTS, records)
+    return experiment(work, paired(fraction), seed, GARMENTS, records)
 
 
 def turned(work: Work, seed: int) -> Translator:
@@ -93,7 +97,8 @@ def rates(work: Work, fraction: float, seed: int) -> dict[str, float]:
     return work.remember(
         f"rates-{fraction}-{seed}",
         lambda: synchrony(work, garments(work, fraction, seed), seed),
-    )  # fmt: skip
+        [translator_file(paired(fraction), seed)],
+    )
 
 
 def ablation(work: Work, part: str, seed: int) -> dict[str, float]:
@@ -107,7 +112,7 @@ def ablation(work: Work, part: str, seed: int) -> dict[str, float]:
         translator = experiment(work, "garments", seed, GARMENTS, records, part, **changes)
         return synchrony(work, translator, seed)
 
-    return work.remember(f"{part}-{seed}", measure)
+    return work.remember(f"{part}-{seed}", measure, [translator_file(part, seed)])
 
 
 def spoken(work: Work, seed: int) -> dict[str, float]:
@@ -117,7 +122,7 @@ def spoken(work: Work, seed: int) -> dict[str, float]:
         translator = said(work, seed)
         return {**synchrony(work, translator, seed), **sounded(work, translator, seed)}
 
-    return work.remember(f"spoken-{seed}", measure)
+    return work.remember(f"spoken-{seed}", measure, [translator_file("spoken", seed)])
 
 
 def sounded(work: Work, translator: Translator, seed: int) -> dict[str, float]:
@@ -154,7 +159,7 @@ def rotated(work: Work, seed: int) -> dict[str, float]:
         values |= translated(work, translator, *ROTATED, seed)
         return values
 
-    return work.remember(f"rotated-{seed}", measure)
+    return work.remember(f"rotated-{seed}", measure, [translator_file("rotated", seed)])
 
 
 def transfer(work: Work, seed: int) -> dict[str, float]:
@@ -167,4 +172,4 @@ def transfer(work: Work, seed: int) -> dict[str, float]:
             values |= translated(work, translator, *way, seed)
         return values
 
-    return work.remember(f"transfer-{seed}", measure)
+    return work.remember(f"transfer-{seed}", measure, [translator_file(paired(1.0), seed)])

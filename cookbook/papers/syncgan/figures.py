@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from transmodal.cookbook.papers.syncgan.experiments import FRACTIONS, GARMENTS, ROTATED, SPOKEN
+from transmodal.cookbook.papers.syncgan.experiments import (
+    FRACTIONS,
+    GARMENTS,
+    ROTATED,
+    SPOKEN,
+    paired,
+)
 from transmodal.cookbook.papers.syncgan.instruments import CLASSES, FORMS
 from transmodal.cookbook.papers.syncgan.models import ABLATION
 from transmodal.cookbook.recording import Recorder, Values
@@ -24,8 +30,7 @@ def record(work: Work, results: Path, seeds: Sequence[int]) -> list[str]:
         headline = "entropy" if fraction == 1.0 else "rate"
         detail = "" if fraction == 1.0 else "/entropy"
         to.put(f"{headline}@{fraction}{detail}", values, "entropy", "rates")
-        tag = "garments" if fraction == 1.0 else f"garments@{fraction}"
-        seconds(to, f"rate@{fraction}", tag, "rates")
+        seconds(to, f"rate@{fraction}", paired(fraction), "rates")
     for part in ABLATION:
         rate(to, f"rate@1.0/{part}", to.read(part), GARMENTS, "ablation")
     spoken, rotated = to.read("spoken"), to.read("rotated")

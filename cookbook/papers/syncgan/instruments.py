@@ -12,7 +12,7 @@ from torch import Tensor
 from transmodal.cookbook.judging import kept_judge
 from transmodal.cookbook.papers.latent_transfer.sets import root
 from transmodal.cookbook.papers.syncgan.models import experiment, modalities
-from transmodal.cookbook.work import Work
+from transmodal.cookbook.work import Work, translator_file
 from transmodal.core.errors import DataError
 from transmodal.core.evaluation.judge import Judge
 from transmodal.core.evaluation.synchrony import evaluate_synchrony
@@ -119,4 +119,5 @@ def instruments(work: Work, form: str, seed: int) -> dict[str, float]:
         values |= {f"entropy/{spread.domain}": spread.entropy for spread in found.spreads}
         return values
 
-    return work.remember(f"instruments-{form}-{seed}", measure)
+    name = f"instruments-{form}"
+    return work.remember(f"{name}-{seed}", measure, [translator_file(name, seed)])

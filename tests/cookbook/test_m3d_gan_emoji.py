@@ -309,13 +309,30 @@ def test_every_verb_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert {f"ablation-{name}" for name in image_image.ABLATIONS} <= stems
 
 
+def test_pictures_are_halved_by_means_of_four() -> None:
+    concepts = toy()
+    pictures = torch.randint(0, 256, concepts.pictures.shape, dtype=torch.uint8)
+    small = replace(concepts, pictures=pictures).halved()
+    assert small.pictures.shape == (*pictures.shape[:3], 32, 32) and small.size == 32
+    wanted = pictures.double().unflatten(3, (32, 2)).unflatten(5, (32, 2)).mean((4, 6))
+    assert float((small.pictures - wanted).abs().max()) <= 0.5
+    assert small.names == concepts.names
+
+
+def test_colours_are_words_of_the_name() -> None:
+    names = ["red heart", "credit card", "person: red hair", "blue", "house"]
+    concepts = toy(len(names))
+    concepts = replace(concepts, names={**concepts.names, "en": names})
+    assert concepts.coloured().names["en"] == ["red heart", "person: red hair", "blue"]
+
+
 @pytest.mark.data
 @pytest.mark.slow
-def test_the_quick_size_heeds_references(parts: tuple[Concepts, Concepts]) -> None:
-    train, test = parts
-    some = test.take(torch.arange(0, len(test), 5))
+def test_the_quick_size_heeds_references(tmp_path: Path) -> None:
+    train, some = image_image.held(Work(tmp_path, quick=True), "test")
+    assert len(some) == 40 and train.size == 32
     lengths = image_image.QUICK, image_image.LISTENING[True]
-    model = image_image.translator("emoji", *lengths, {})
+    model = image_image.translator("emoji", *lengths, {}, train.size)
     model.fit(image_image.records(train, "emoji"), seed=0, progress=False)
     told = image_image.heeded(model, "emoji", train, some)
     assert told["told/own"] < told["told/other_style"] - 0.01  # alike by chance

@@ -98,3 +98,17 @@ def test_both_ways_are_measured_and_recorded(
     assert names.measure(Work(tmp_path, "fp32", quick=True), 0) == found
     written = record.record(Work(tmp_path, "fp32"), tmp_path / "results.json", [0])
     assert {"text->image/top1", "image->text/top1_likelihood"} <= set(written)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_quick_size_beats_chance_on_concepts_it_never_saw(tmp_path: Path) -> None:
+    train, test = names.held(Work(tmp_path, quick=True), "test")
+    assert not set(train.names["en"]) & set(test.names["en"])
+    ends = names.Ends.of(train, True)
+    model = names.translator(ends, True)
+    model.fit(names.table(train, ends), seed=0, progress=False)
+    told = names.heeded(model, train, test)
+    assert told["told/naming"] < 0.75 * told["told/naming/other"]  # by chance alike, and
+    assert told["told/drawing"] < told["told/drawing/other"] - 0.003
+    assert names.rank(names.likelier(model, train, test)) < 0.3  # .5

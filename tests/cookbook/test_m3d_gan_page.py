@@ -37,9 +37,11 @@ TEXTS = ("ab c", "it's d", "e f g")
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     pictures = torch.rand(6, len(STYLES), 3, 64, 64).mul(255).to(torch.uint8)
-    called = {language: [f"thing {i}" for i in range(6)] for language in emoji.LATIN}
+    called = {language: [f"red thing {i}" for i in range(6)] for language in emoji.LATIN}
     concepts = emoji.Concepts(pictures, called, called, torch.zeros(6).long(), ("a",))
-    monkeypatch.setattr(emoji, "load", lambda: (concepts, concepts))
+    for module in (image_image, names):
+        monkeypatch.setattr(module, "load", lambda validate: (concepts, concepts))
+    small = concepts.halved()
     t = torch.arange(3200) / 16000
     waves = [torch.sin(2 * math.pi * 200 * (1 + i) * t) for i in range(len(TEXTS) * len(VOICES))]
     styles = torch.arange(len(VOICES)).repeat_interleave(len(TEXTS))
@@ -52,11 +54,14 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     pairs = tatoeba.Pairs(["one two", "three"] * 8, ["un deux", "trois"] * 8)
     monkeypatch.setattr(tatoeba, "load", lambda: (pairs, pairs, pairs))
     work = Work(tmp_path, "fp32", quick=True)
-    drawn = [image_image.translator(s, 1, 1, {**SMALL, "tokens": 3}) for s in image_image.STEPS]
+    drawn = [
+        image_image.translator(s, 1, 1, {**SMALL, "tokens": 3}, small.size)
+        for s in image_image.STEPS
+    ]
     speaker, writer = text_speech.translator(True), speech_text.translator(True)
     made: list[tuple[str, Translator, tuple[str, ...]]] = [
         *((f"image_image-{s}", m, STYLES) for s, m in zip(image_image.STEPS, drawn, strict=True)),
-        ("names", names.translator(names.Ends.of(concepts, True), True), STYLES),
+        ("names", names.translator(names.Ends.of(small, True), True), STYLES),
         ("text_speech", speaker, tuple(VOICES)),
         ("prompts_speech", speaker, ()),
         ("speech_text", writer, ()),
@@ -99,13 +104,13 @@ def test_a_task_without_a_translator_is_left_out(tmp_path: Path) -> None:
 
 def test_references_stand_beside_what_was_made(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pictures shown as references are those whose style is taken."""
-    train, _ = emoji.load()
-    model = image_image.translator("emoji", 1, 1, SMALL)
+    train, _ = image_image.held(work, "test")
+    model = image_image.translator("emoji", 1, 1, SMALL, train.size)
     model.connect(STYLES, seed=0)
     model.bridge.eval()
     wanted = torch.full((SHOWN,), 2)
     shown = image_image.references(train, wanted, 5)
-    assert shown.shape == (SHOWN, 3, 64, 64)
+    assert shown.shape == (SHOWN, 3, 32, 32)
     artist = train.of(STYLES[2]).values
     assert all(any(torch.equal(picture, own) for own in artist) for picture in shown)
     seen, style = [], model.bridge.style

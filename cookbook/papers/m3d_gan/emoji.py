@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from transmodal.cookbook.papers.cm_gans.sets import STYLES, cells, emoji_table, parts, stem
 from transmodal.core.signal import Signal
@@ -19,6 +19,9 @@ WANTED = STYLES[1:]  # to be made; noto's pictures are the sources
 TESTED = 200  # concepts
 FARTHEST = 3  # pixels a training picture is moved
 VARIANTS = 4  # moves of a training pair
+COLOURS = {
+    "red", "orange", "yellow", "green", "blue", "purple", "brown", "black", "white", "pink", "grey",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Concepts:
     """Some concepts.
 
     Args:
-        pictures: ``[n 5 3 64 64]`` uint8, in the order of ``STYLES``.
+        pictures: ``[n 5 3 s s]`` uint8, in the order of ``STYLES``; s is ``SIZE``, or half of it.
         names: language (en, fr, de, es) -> n names.
         keywords: language (en, fr) -> n texts of words parted by blanks.
         groups: ``[n]`` indices of ``kinds``.
@@ -42,8 +45,13 @@ class Concepts:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    @property
+    def size(self) -> int:
+        """s, pixels of a side."""
+        return self.pictures.shape[-1]
+
     def of(self, style: str) -> Signal:
-        """All concepts in one style, ``[n 3 64 64]`` in [0, 1]."""
+        """All concepts in one style, ``[n 3 s s]`` in [0, 1]."""
         return Signal(self.pictures[:, STYLES.index(style)].float() / 255)
 
     def take(self, index: Tensor) -> Concepts:
@@ -60,6 +68,17 @@ class Concepts:
             self.groups[index],
             self.kinds,
         )
+
+    def coloured(self) -> Concepts:
+        """Those whose name says a colour: "red heart", "blue book"."""
+        named = [not COLOURS.isdisjoint(name.split()) for name in self.names["en"]]
+        return self.take(torch.tensor(named).nonzero()[:, 0])
+
+    def halved(self) -> Concepts:
+        """The concepts in pictures of half the size, by the mean of four pixels."""
+        n, k, *_ = self.pictures.shape
+        small = avg_pool2d(self.pictures.flatten(0, 1).float(), 2).round().to(torch.uint8)
+        return replace(self, pictures=small.unflatten(0, (n, k)))
 
 
 def load(validate: bool = False) -> tuple[Concepts, Concepts]:
@@ -98,6 +117,11 @@ def load(validate: bool = False) -> tuple[Concepts, Concepts]:
     return everything.take(train), everything.take(kept)
 
 
+def tagged(name: str, part: str) -> str:
+    """The name of what was trained for a part, ``"test"`` or ``"choices"``."""
+    return name if part == "test" else f"{name}-{part}"
+
+
 @dataclass(frozen=True)
 class Drawn:
     """One side of pairs of pictures as a column of a table.
@@ -106,7 +130,7 @@ class Drawn:
     whenever it is taken, and training resumes as it would have gone on.
 
     Args:
-        pictures: ``[n 5 3 64 64]`` uint8.
+        pictures: ``[n 5 3 s s]`` uint8.
         concepts, labels: ``[m]`` which picture a row shows: of which concept, in which style.
         moves: ``[m 3]`` whether it is mirrored (0, 1), and the pixels it is moved down and right.
         outlined: whether it shows the edges only.
@@ -127,11 +151,11 @@ class Drawn:
 
     def take(self, index: Tensor) -> Signal:
         chosen = self.pictures[self.concepts[index], self.labels[index]].float() / 255
-        wide = pad(chosen, [FARTHEST] * 4, value=1.0)
+        wide, size = pad(chosen, [FARTHEST] * 4, value=1.0), chosen.shape[-1]
         moved = []
         for picture, (mirrored, down, right) in zip(wide, self.moves[index].tolist(), strict=True):
             top, left = FARTHEST - down, FARTHEST - right
-            cut = picture[:, top : top + SIZE, left : left + SIZE]
+            cut = picture[:, top : top + size, left : left + size]
             moved.append(cut.flip(-1) if mirrored else cut)
         signal = Signal(torch.stack(moved))
         return edges(signal) if self.outlined else signal

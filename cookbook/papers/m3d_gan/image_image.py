@@ -15,7 +15,15 @@ import torch
 from torch import Tensor
 
 from transmodal.cookbook.papers.cm_gans.sets import STYLES
-from transmodal.cookbook.papers.m3d_gan.emoji import SIZE, WANTED, Concepts, edges, load, pairs
+from transmodal.cookbook.papers.m3d_gan.emoji import (
+    SIZE,
+    WANTED,
+    Concepts,
+    edges,
+    load,
+    pairs,
+    tagged,
+)
 from transmodal.cookbook.papers.m3d_gan.emoji_judges import Judges, judges, known
 from transmodal.cookbook.papers.m3d_gan.pix2pix import Pix2Pix
 from transmodal.cookbook.work import Work, trained, translator_file, weights_file
@@ -51,12 +59,14 @@ SAME = ("pix2pix/diversity_z", "copy/diversity_z", "copy/diversity_ref")  # 0 by
 INPUTS, DRAWS = 100, 8  # for diversity, at most
 
 
-def translator(source: str, steps: int, listening: int, changes: Mapping[str, Any]) -> Translator:
-    """The model, untrained."""
+def translator(
+    source: str, steps: int, listening: int, changes: Mapping[str, Any], size: int = SIZE
+) -> Translator:
+    """The model of pictures of that many pixels a side, untrained."""
     image = Registry.load().modality("image")
-    own: dict[str, Any] = {"size": SIZE, "likelihood": "laplace", "augmentation": 0}
-    styled = image(channels=3, grid=16, residual=6, patches=29, slopes=20.0, **own)
-    drawn = image(channels=1, grid=16, residual=6, **own) if source == "edges" else styled
+    own = {"size": size, "grid": size // 4, "residual": 6, "likelihood": "laplace"}
+    styled = image(channels=3, patches=29, slopes=20.0, augmentation=0, **own)
+    drawn = image(channels=1, augmentation=0, **own) if source == "edges" else styled
     bridge = Registry.load().bridge("universal-attention")
     lengths = {"steps": steps, "listening": listening}
     return Translator(
@@ -220,7 +230,11 @@ def compared(work: Work, seed: int, part: str, source: str) -> dict[str, float]:
     train, test = held(work, part)
     table, listening = records(train, source), LISTENING[work.quick]
     model = trained(
-        work, tag, seed, lambda: translator(source, steps, listening, {}), lambda: table
+        work,
+        tag,
+        seed,
+        lambda: translator(source, steps, listening, {}, train.size),
+        lambda: table,
     )
     net = baseline(work, f"pix2pix-{tag}", train, source, steps, seed)
 
@@ -252,7 +266,7 @@ def ablations(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     for name, changes in ABLATIONS.items():
         tag = tagged(f"ablation-{name}", part)
 
-        make = partial(translator, "emoji", *lengths, changes)
+        make = partial(translator, "emoji", *lengths, changes, train.size)
         model = trained(work, tag, seed, make, lambda: table)
 
         def values(model: Translator = model) -> dict[str, float]:
@@ -264,14 +278,11 @@ def ablations(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
 
 def held(work: Work, part: str) -> tuple[Concepts, Concepts]:
-    """Training and test concepts of a part; for a quick look, few of the latter."""
+    """Training and test concepts of a part; for a quick look smaller, and few of the latter."""
     train, test = load(validate=part == "choices")
-    return train, test.take(torch.arange(0, len(test), 5)) if work.quick else test
-
-
-def tagged(name: str, part: str) -> str:
-    """The name of what was trained for a part."""
-    return name if part == "test" else f"{name}-{part}"
+    if work.quick:
+        return train.halved(), test.take(torch.arange(0, len(test), 5)).halved()
+    return train, test
 
 
 def translating(model: Translator) -> int:

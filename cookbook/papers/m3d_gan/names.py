@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from transmodal.cookbook.papers.cm_gans.sets import STYLES
-from transmodal.cookbook.papers.m3d_gan.emoji import FARTHEST, SIZE, Concepts, Drawn, load
+from transmodal.cookbook.papers.m3d_gan.emoji import FARTHEST, Concepts, Drawn, load, tagged
 from transmodal.cookbook.papers.m3d_gan.emoji_judges import Judges, judges
 from transmodal.cookbook.work import Work, trained, translator_file
 from transmodal.core.bridges.universal_attention import UniversalAttention
@@ -33,13 +33,8 @@ WORDS, DRAWING = "words", "drawing"  # a text, and what is drawn of it
 PICTURE, NAME = "picture", "name"  # a picture, and what it is called
 SETTINGS = {"width": 128, "latent": 8, "steps": 4000, "batch": 64, "listening": 400}
 QUICK = {
-    "steps": 250,
-    "batch": 32,
-    "width": 64,
-    "listening": 40,
-    "warmup": 20,
-    "schedule": "constant",
-}
+    "steps": 150, "batch": 32, "width": 64, "listening": 40, "warmup": 20, "schedule": "constant",
+}  # fmt: skip
 LONGEST = 80  # characters of a concept's words
 VARIANTS = 8  # rows of a concept and style: other words in another order, another move
 KEPT = 0.75  # the chance of a word in a variant
@@ -97,8 +92,9 @@ class Ends:
             words(concepts), size=3000, longest=LONGEST, dropout=0.3, beams=4, penalty=1.0, **sizes
         )
         image = registry.modality("image")
-        seen = image(size=SIZE, channels=3, grid=4)  # few tokens, each of half the picture
-        return cls(text, seen, image(size=SIZE, channels=3, likelihood="laplace"))
+        size = concepts.size
+        seen = image(size=size, channels=3, grid=4)  # few tokens, each of half the picture
+        return cls(text, seen, image(size=size, channels=3, likelihood="laplace"))
 
 
 def table(concepts: Concepts, ends: Ends) -> Table:
@@ -151,19 +147,26 @@ def ours(work: Work, tag: str, seed: int, train: Concepts) -> Translator:
     )
 
 
+def held(work: Work, part: str) -> tuple[Concepts, Concepts]:
+    """Training and test concepts of a part; for a quick look, small, those named by a colour."""
+    train, test = load(validate=part == "choices")
+    if work.quick:
+        return train.coloured().halved(), test.coloured().halved()
+    return train, test
+
+
 def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     """Both ways on held-out concepts, beside the nearest name's and the nearest picture's.
 
     ``rank`` is the mean share of the other concepts that come before the right one: chance is .5.
     """
-    train, test = load(validate=part == "choices")
-    tag = "names" if part == "test" else "names-choices"
+    train, test = held(work, part)
+    tag = tagged("names", part)
     model = ours(work, tag, seed, train)
 
     def values() -> dict[str, float]:
-        judged = judges(work, train, test, "-choices" if part == "choices" else "")
-        found = {"n": float(len(test)), "chance": 1 / len(test)}
-        found |= heeded(model, train, test)
+        judged = judges(work, train, test, tagged("", part))
+        found = {"n": float(len(test)), "chance": 1 / len(test), **heeded(model, train, test)}
         return found | drawn(model, judged, train, test) | named(model, train, test)
 
     return work.remember(f"names-{part}-{seed}", values, [translator_file(tag, seed)])
@@ -214,7 +217,7 @@ def drawn(model: Translator, judged: Judges, train: Concepts, test: Concepts) ->
 def pictures(
     model: Translator, train: Concepts, texts: Sequence[str], artist: str = "noto"
 ) -> Tensor:
-    """``[n 3 64 64]`` of texts, in the style of the first training concepts by an artist."""
+    """``[n 3 s s]`` of texts, in the style of the first training concepts by an artist."""
     bridge = model.bridge
     assert isinstance(bridge, UniversalAttention)
     style = bridge.style(train.of(artist)[:64], DRAWING).tokens.mean(0, keepdim=True)

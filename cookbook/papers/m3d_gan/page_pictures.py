@@ -38,7 +38,7 @@ def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     """Sources redrawn in the style of references, in drawn styles, and of single tokens."""
     source, bridge = next(d for d in ours.domains if d != image_image.TARGET), ours.bridge
     assert isinstance(bridge, UniversalAttention)
-    train, test = emoji.load()
+    train, test = image_image.held(work, "test")
     some = spread(test, SHOWN)
     given = image_image.sources(some, source)
     columns = [tiles(given.values)]
@@ -101,7 +101,7 @@ def attended(ours: Translator, train: emoji.Concepts) -> Tensor:
 
 def named(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     """Pictures of words in every style, and names of pictures."""
-    train, test = emoji.load()
+    train, test = names.held(work, "test")
     some = spread(test, 2 * SHOWN)
     texts = names.words(some)
     rows = [tiles(names.pictures(ours, train, texts, style)) for style in STYLES]

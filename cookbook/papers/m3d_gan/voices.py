@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -113,17 +114,28 @@ def sentences(which: str, count: int) -> list[str]:
     Raises:
         DataError: the data are not there, or hold fewer.
     """
-    path = root() / "tatoeba_en_fr" / "eng-fra.tsv.gz"
+    data = root()
+    found = [text for text in fitting(data) if part(text) == which]
+    if len(found) < count:
+        raise DataError(f"{data} has {len(found)} sentences for {which}, not {count}")
+    # the order of their sums is the same everywhere and says nothing
+    return sorted(found, key=lambda text: hashlib.sha256(text.encode()).hexdigest())[:count]
+
+
+@cache
+def fitting(data: Path) -> frozenset[str]:
+    """The sentences of all parts, from the data in that folder; read once.
+
+    Raises:
+        DataError: they are not there.
+    """
+    path = data / "tatoeba_en_fr" / "eng-fra.tsv.gz"
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     with gzip.open(path, "rt", encoding="utf-8") as file:
         said = {line.split("\t")[0] for line in file}
     fit = {letters(text) for text in said if SENTENCE.fullmatch(text)}
-    found = [t for t in fit if 3 <= len(t.split()) <= 8 and len(t) <= 28 and part(t) == which]
-    if len(found) < count:
-        raise DataError(f"{path} has {len(found)} sentences for {which}, not {count}")
-    # the order of their sums is the same everywhere and says nothing
-    return sorted(found, key=lambda text: hashlib.sha256(text.encode()).hexdigest())[:count]
+    return frozenset(text for text in fit if 3 <= len(text.split()) <= 8 and len(text) <= 28)
 
 
 def voices(folder: Path, which: str, count: int, rate: int = 16000) -> Spoken:

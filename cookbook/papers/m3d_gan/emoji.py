@@ -69,6 +69,10 @@ class Concepts:
             self.kinds,
         )
 
+    def spread(self, count: int) -> Concepts:
+        """So many of them, at even distances; all where there are fewer."""
+        return self.take(torch.linspace(0, len(self) - 1, min(count, len(self))).round().long())
+
     def coloured(self) -> Concepts:
         """Those whose name says a colour: "red heart", "blue book"."""
         named = [not COLOURS.isdisjoint(name.split()) for name in self.names["en"]]
@@ -113,8 +117,7 @@ def load(validate: bool = False) -> tuple[Concepts, Concepts]:
     firsts = {stems[i]: i for i in reversed(held.tolist())}
     # every so manieth of them all, as the table is sorted by group
     kept = torch.tensor(sorted(firsts.values()))
-    kept = kept[torch.linspace(0, len(kept) - 1, min(TESTED, len(kept))).round().long()]
-    return everything.take(train), everything.take(kept)
+    return everything.take(train), everything.take(kept).spread(TESTED)
 
 
 def tagged(name: str, part: str) -> str:

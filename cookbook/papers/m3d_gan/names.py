@@ -281,8 +281,7 @@ def likelier(model: Translator, train: Concepts, test: Concepts) -> Tensor:
             found.append(text.reconstruction(teach(generator, one, None, names), names))
         return torch.stack(found)
 
-    known = torch.linspace(0, len(train) - 1, min(KNOWN, len(train))).round().long()
-    return nats(train.take(known)).mean(0) - nats(test)
+    return nats(train.spread(KNOWN)).mean(0) - nats(test)
 
 
 def rank(scores: Tensor) -> float:

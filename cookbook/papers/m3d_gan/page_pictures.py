@@ -29,25 +29,21 @@ def tiles(pictures: Tensor) -> list[Preview]:
     return [Preview(picture.expand(3, -1, -1).float().clamp(0, 1)) for picture in pictures]
 
 
-def spread(concepts: emoji.Concepts, count: int) -> emoji.Concepts:
-    """So many concepts, at even distances."""
-    return concepts.take(torch.linspace(0, len(concepts) - 1, count).round().long())
-
-
 def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     """Sources redrawn in the style of references, in drawn styles, and of single tokens."""
     source, bridge = next(d for d in ours.domains if d != image_image.TARGET), ours.bridge
     assert isinstance(bridge, UniversalAttention)
     train, test = image_image.held(work, "test")
-    some = spread(test, SHOWN)
+    some = test.spread(SHOWN)
+    count = len(some)
     given = image_image.sources(some, source)
     columns = [tiles(given.values)]
     for k, style in enumerate(emoji.WANTED, 1):
-        asked = train, torch.full((SHOWN,), k), 100 + k
+        asked = train, torch.full((count,), k), 100 + k
         made = image_image.redrawn(ours, source, given, image_image.styles_of(ours, *asked))
         references = image_image.references(*asked)
         columns += [tiles(shown) for shown in (references, made, some.of(style).values)]
-    by_reference = grid([column[i] for i in range(SHOWN) for column in columns], len(columns))
+    by_reference = grid([column[i] for i in range(count) for column in columns], len(columns))
     report.section(
         f"{source} to styled emoji",
         f"First the source. Then, for each of {', '.join(emoji.WANTED)}: the reference, another "
@@ -55,17 +51,17 @@ def styled(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     )
     report.picture(by_reference, f"{source} in the styles of references, and real pictures")
     fewer = [columns[0], *(c for k, c in enumerate(columns[1:]) if k % 3)]  # without references
-    shown = grid([column[i] for i in range(SHOWN) for column in fewer], len(fewer))
+    shown = grid([column[i] for i in range(count) for column in fewer], len(fewer))
     save_picture(shown, folder / f"{source}-styles.png")
     with seeded(2), torch.no_grad():
-        drawn = bridge.style_sample(SHOWN * DRAWS)
+        drawn = bridge.style_sample(count * DRAWS)
     sampled = in_styles(ours, source, given, drawn.tokens)
     report.picture(sampled, f"{source} in {DRAWS} styles drawn from N(0, I)")
     save_picture(sampled, folder / f"{source}-sampled.png")
     if bridge.tokens:
         with torch.no_grad():
             alone = bridge.style_mix(torch.eye(bridge.tokens)).tokens
-        single = in_styles(ours, source, given, alone.repeat(SHOWN, 1, 1))
+        single = in_styles(ours, source, given, alone.repeat(count, 1, 1))
         report.picture(single, f"{source} in the style of each universal token alone")
         report.picture(
             attended(ours, train),
@@ -102,17 +98,17 @@ def attended(ours: Translator, train: emoji.Concepts) -> Tensor:
 def named(report: Report, work: Work, ours: Translator, folder: Path) -> None:
     """Pictures of words in every style, and names of pictures."""
     train, test = names.held(work, "test")
-    some = spread(test, 2 * SHOWN)
+    some = test.spread(2 * SHOWN)
     texts = names.words(some)
     rows = [tiles(names.pictures(ours, train, texts, style)) for style in STYLES]
     rows.append(tiles(some.of(STYLES[0]).values))
-    everything = grid([tile for row in rows for tile in row], 2 * SHOWN)
+    everything = grid([tile for row in rows for tile in row], len(some))
     report.section(
         "Names to emoji",
         f"A row for each style, {', '.join(STYLES)}; below them {STYLES[0]}'s real pictures.",
     )
     report.picture(everything, "; ".join(texts))
-    save_picture(grid(rows[0] + rows[-1], 2 * SHOWN), folder / "words-pictures.png")
+    save_picture(grid(rows[0] + rows[-1], len(some)), folder / "words-pictures.png")
     told = names.written(ours, some)
     report.section(
         "Emoji to names",

@@ -16,6 +16,7 @@ from ...core.config import check_choice, check_flag, check_number
 from ...core.critics import JointCritic
 from ...core.errors import DataError
 from ...core.modality import Metric, Modality, Preview
+from ...core.sequences.attention import KINDS
 from ...core.signal import Signal
 from ...core.sound.files import FORMATS, read_sound, resample, trim, write_sound
 from ...core.sound.mel import Mel, mel_settings
@@ -49,7 +50,7 @@ class Speech(Modality):
 
     ``published["m3d-gan"]`` has the second form, which has that paper's sizes (sec. 4) already.
     Of sound it says only that it is mels, so the rest are Tacotron's: frames of 50 ms, 12.5 apart,
-    5 a step (Wang et al. 2017, and keithito's code). Attention to where it looked is ours.
+    5 a step and additive attention (Wang et al. 2017, and keithito's code).
 
     Args:
         sample_rate: in hertz, 4,000 to 48,000.
@@ -70,6 +71,7 @@ class Speech(Modality):
             which ``hidden`` and ``critic`` are for.
         stride: with ``reduction``, frames to a token of the prenet: 1, 2 or 4.
         dropped: with ``reduction``, share of the frames it is told in training that are silenced.
+        attention: with ``reduction``, kind of the generator's (``core.sequences.attention``).
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -81,7 +83,7 @@ class Speech(Modality):
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "m3d-gan": {
             "sample_rate": 20_000, "n_fft": 1000, "hop": 250, "mels": 80,
-            "augmentation": 0.0, "reduction": 5, "dropped": 0.0,
+            "augmentation": 0.0, "reduction": 5, "dropped": 0.0, "attention": "additive",
         },
     }  # fmt: skip
 
@@ -101,6 +103,7 @@ class Speech(Modality):
         reduction: int = 0,
         stride: int = 2,
         dropped: float = 0.2,
+        attention: str = "location",
     ) -> None:
         check_number("speech", "sample_rate", sample_rate, 4000, 48000, integer=True)
         check_number("speech", "seconds", seconds, 0.1, 60)
@@ -115,6 +118,7 @@ class Speech(Modality):
         check_number("speech", "reduction", reduction, 0, 16, integer=True)
         check_choice("speech", "stride", stride, (1, 2, 4))
         check_number("speech", "dropped", dropped, 0, 0.9)
+        check_choice("speech", "attention", attention, tuple(KINDS))
         self.sample_rate = sample_rate
         self.seconds = seconds
         self.n_fft = n_fft
@@ -126,6 +130,7 @@ class Speech(Modality):
         self.std = std
         self.hidden, self.critic = hidden, critic
         self.reduction, self.stride, self.dropped = reduction, stride, dropped
+        self.attention = attention
         self.mel = Mel(sample_rate, n_fft, hop, mels)
 
     @property
@@ -246,7 +251,8 @@ class Speech(Modality):
         """``Code`` -> ``Signal`` of the whole window, or as long as it takes (``reduction``)."""
         size = (self.frames, self.mels)
         if self.reduction:
-            return SequenceGenerator(size, width, condition, self.reduction, self.dropped)
+            how = self.reduction, self.dropped, self.attention
+            return SequenceGenerator(size, width, condition, *how)
         return SpeechGenerator(size, width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:

@@ -128,16 +128,23 @@ class SequenceGenerator(nn.Module):
         reduction: frames made in a step.
         dropped: share of the frames it is told in training that are silenced, whole frames,
             so that it has to read its tokens.
+        attention: kind of ``core.sequences.attention``.
     """
 
     def __init__(
-        self, size: tuple[int, int], width: int, condition: int, reduction: int, dropped: float
+        self,
+        size: tuple[int, int],
+        width: int,
+        condition: int,
+        reduction: int,
+        dropped: float,
+        attention: str,
     ) -> None:
         super().__init__()
         t, f = size
         self.mels, self.dropped = f, dropped
         self.decoder = AttentionDecoder(
-            f, width, condition, attention="location", reduction=reduction, longest=t
+            f, width, condition, attention=attention, reduction=reduction, longest=t
         )
 
     def teach(self, code: Code, target: Signal, condition: Code | None = None) -> Taught:

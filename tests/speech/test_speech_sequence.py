@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 
 from transmodal.core.code import Code
 from transmodal.core.errors import DataError, SettingError
+from transmodal.core.sequences.attention import KINDS
 from transmodal.core.sequences.taught import Taught, teach
 from transmodal.core.signal import Signal
 from transmodal.plugins.speech.modality import Speech
@@ -21,7 +23,7 @@ from transmodal.registry.contract import check_modality
 MELS, WIDTH = 8, 12
 
 
-def speech(**changes: float) -> Speech:
+def speech(**changes: Any) -> Speech:
     return Speech(**{"n_fft": 64, "mels": MELS, "seconds": 0.5, "reduction": 3, **changes})
 
 
@@ -30,8 +32,16 @@ def tone(seconds: float) -> np.ndarray:
     return (np.sin(2 * np.pi * (300 + 500 * t) * t) * np.hanning(len(t))).astype(np.float32)
 
 
-def test_the_contract_holds() -> None:
-    check_modality(speech(trim=None, n_fft=256), [tone(0.4), tone(0.2)], width=8, round_trip=0.6)
+@pytest.mark.parametrize("attention", KINDS)
+def test_the_contract_holds(attention: str) -> None:
+    modality = speech(trim=None, n_fft=256, attention=attention)
+    check_modality(modality, [tone(0.4), tone(0.2)], width=8, round_trip=0.6)
+
+
+@pytest.mark.parametrize("attention", KINDS)
+def test_the_generator_attends_as_it_is_told(attention: str) -> None:
+    looks = speech(attention=attention).generator(WIDTH).decoder.body.attend
+    assert type(looks) is KINDS[attention]
 
 
 def test_padding_has_no_influence_over_200_sets_of_lengths() -> None:
@@ -145,5 +155,7 @@ def test_what_is_refused() -> None:
         Speech(stride=3)
     with pytest.raises(SettingError, match="dropped"):
         Speech(dropped=1.0)
+    with pytest.raises(SettingError, match="attention must be one of 'dot'"):
+        Speech(attention="hard")
     with pytest.raises(DataError, match="f = 8 mel bins"):
         speech().prenet(WIDTH)(Signal(torch.rand(1, 5, MELS + 1)))

@@ -86,6 +86,7 @@ def test_speech_has_the_paper_s_sizes() -> None:
     writer = modality.generator(8).decoder
     assert writer.body.hidden == writer.body.last.hidden == 256
     assert (writer.frame, writer.reduction) == (80, 5)
+    assert isinstance(writer.body.attend, Additive)
     assert (modality.n_fft, modality.hop) == (0.05 * 20_000, 0.0125 * 20_000)
 
 

@@ -30,12 +30,15 @@ def kept_judge(
         modality: whose signals it reads.
         classes: how many it tells apart.
         items: real, labelled ones; asked for only when it is trained.
-        settings: of ``train_judge``.
+        settings: of ``train_judge``, but for its precision, which is the folder's.
     """
 
     def train(net: Judge) -> None:
         data = items()
-        own = train_judge(modality, data.signal, data.labels, classes, show=show, **settings)
+        own = train_judge(
+            modality, data.signal, data.labels, classes,
+            precision=work.precision, show=show, **settings,
+        )  # fmt: skip
         net.load_state_dict(own.state_dict())
 
     return work.keep(name, Judge(modality, classes), train)

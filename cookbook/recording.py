@@ -26,8 +26,15 @@ class Recorder:
         self.written: list[str] = []  # names of the figures
 
     def read(self, stem: str, kind: str = "values") -> Values:
-        """Seed -> what was measured, or its ``"seconds"``, as far as it is there."""
-        return remembered(self.work.folder / kind, stem, self.seeds)
+        """Seed -> what was measured, or its ``"seconds"``, as far as it is there.
+
+        Raises:
+            SettingError: values were measured of another model than is in the folder.
+        """
+        found = remembered(self.work.folder / kind, stem, self.seeds)
+        for seed in found if kind == "values" else ():
+            self.work.check_values(f"{stem}-{seed}")
+        return found
 
     def put(
         self,
@@ -60,6 +67,6 @@ class Recorder:
             {seed: each[key] for seed, each in found.items()},
             n=None if n is None else int(n),
             chance=chance,
-            command=f"{self.command} {verb} record{self.work.asked}",
+            command=f"{self.command} {verb} record{self.work.in_precision}",
         )
         self.written.append(name)

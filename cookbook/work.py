@@ -60,8 +60,8 @@ class Work:
         return cls(folder, precision, quick)
 
     @property
-    def asked(self) -> str:
-        """What a command line says of it beyond its defaults, to be put behind a command."""
+    def in_precision(self) -> str:
+        """The option that asks for its precision, to be put behind a command; "" by default."""
         return f" --precision {self.precision}" if self.precision != Work.precision else ""
 
     def translator(self, tag: str, seed: int) -> Path:
@@ -112,15 +112,32 @@ class Work:
         path = self.folder / "values" / f"{name}.json"
         fresh = not path.is_file()
         values: dict[str, float] = measure() if fresh else json.loads(path.read_text())
-        changed = self._changed(f"values-{name}", of, fresh)
-        if changed:
-            raise SettingError(
-                f"{path} was measured of {changed}; delete it to measure again, or give another "
-                "folder by --out"
-            )
+        self._check_measured(name, of, fresh)
         if fresh:
             write_atomically(path, json.dumps(values, indent=2) + "\n")
         return values
+
+    def check_values(self, name: str) -> None:
+        """Compare what values were measured of, where that was put down, with what is there now.
+
+        Raises:
+            SettingError: it has changed.
+        """
+        kept = self._origin(f"values-{name}")
+        if kept.is_file():
+            self._check_measured(name, list(json.loads(kept.read_text())), fresh=False)
+
+    def _check_measured(self, name: str, of: Sequence[str], fresh: bool) -> None:
+        changed = self._changed(f"values-{name}", of, fresh)
+        if changed:
+            raise SettingError(
+                f"{self.folder / 'values' / name}.json was measured of {changed}; delete it to "
+                "measure again, or give another folder by --out"
+            )
+
+    def _origin(self, name: str) -> Path:
+        """The file of the sums of what something came from."""
+        return self.folder / "origins" / f"{name}.json"
 
     def check_origin(self, name: str, path: Path, after: Sequence[str]) -> None:
         """Put down what a training begins from, or compare it with what is there now.
@@ -152,7 +169,7 @@ class Work:
             if not (self.folder / file).is_file():
                 return f"{file}, which is gone"
         sums = {file: file_sum(self.folder / file) for file in files}
-        kept = self.folder / "origins" / f"{name}.json"
+        kept = self._origin(name)
         if fresh:
             write_atomically(kept, json.dumps(sums, indent=2) + "\n")
         known = json.loads(kept.read_text()) if kept.is_file() else {}

@@ -14,8 +14,8 @@ from ...core.errors import DataError
 from .files import laid
 
 LUMA = (0.299, 0.587, 0.114)  # grey of RGB by ITU-R 601, as in files
-COLOURS = {"1": 1, "L": 1, "RGB": 3}  # channels of Pillow's modes
-PLAIN = (*COLOURS, "I", "I;16", "I;16L", "I;16B", "F")  # Pillow's arrays of what they show
+CHANNELS = {"1": 1, "L": 1, "RGB": 3}  # of Pillow's modes
+PLAIN = (*CHANNELS, "I", "I;16", "I;16L", "I;16B", "F")  # Pillow's arrays of what they show
 
 
 def as_picture(
@@ -67,7 +67,7 @@ def _shown(item: Any, i: int, channels: int, background: float) -> Any:
     if not isinstance(item, Image.Image):
         return item
     plain = item.mode in PLAIN and not item.has_transparency_data
-    if plain and COLOURS.get(item.mode, channels) == channels:
+    if plain and CHANNELS.get(item.mode, channels) == channels:
         return item
     try:
         return laid(item.convert("RGBA"), channels, background)

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from transmodal.cookbook.papers.m3d_gan import record as m3d_gan
 from transmodal.cookbook.recording import Recorder
 from transmodal.cookbook.work import Work
+from transmodal.core.errors import SettingError
 
 Files = dict[str, dict[str, float]]  # path in the work folder, without its ending -> values
 COGAN = "python -m transmodal.cookbook.papers.cogan"
@@ -56,6 +57,20 @@ def test_a_figure_is_of_all_seeds_that_have_it(tmp_path: Path) -> None:
     assert [found[name]["n"] for name in ("by key", "given", "spent")] == [3, 12, None]
     assert found["given"]["seeds"] == [0, 1, 2] and found["given"]["chance"] is None
     assert found["spent"]["mean"] == 8 and found["spent"]["seeds"] == [2]
+
+
+def test_values_of_another_model_are_not_recorded(tmp_path: Path) -> None:
+    work, model = Work(tmp_path), tmp_path / "model"
+    model.write_bytes(b"first")
+    work.remember("row-0", lambda: {"x": 1.0}, of=["model"])
+    to = Recorder(work, tmp_path / "results.json", [0], "python -m it")
+    assert to.read("row") == {0: {"x": 1.0}}
+    model.write_bytes(b"second")
+    with pytest.raises(SettingError, match=r"row-0.json was measured of another model; delete it"):
+        to.read("row")
+    model.unlink()
+    with pytest.raises(SettingError, match="measured of model, which is gone"):
+        to.read("row")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +154,7 @@ def test_a_figure_is_of_all_seeds_that_have_it(tmp_path: Path) -> None:
                 "text->text/seconds": (None, None, f"{M3D} text_text record"),
                 "speech->text/spelling/cer": (9, None, f"{M3D} speech_text record"),
                 "speech->text/unseen/cer": (4, None, f"{M3D} speech_text record"),
-                "edges->image/identity": (9, 1 / 200, f"{M3D} drawings record"),
+                "edges->image/identity": (9, 1 / 9, f"{M3D} drawings record"),
                 "edges->image/diversity_z": (3, None, f"{M3D} drawings record"),
             },
         ),

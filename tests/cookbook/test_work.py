@@ -60,7 +60,7 @@ def test_others_never_stand_beside_the_figures_to_record() -> None:
     assert Work.of(out, True, validate=True) == Work(out / "quick-validate", quick=True)
     exact = Work.of(out, True, precision="fp32")
     assert exact == Work(out / "quick-fp32", "fp32", quick=True)
-    assert (Work(out).asked, exact.asked) == ("", " --precision fp32")
+    assert (Work(out).in_precision, exact.in_precision) == ("", " --precision fp32")
 
 
 def test_the_seconds_of_a_training_that_was_deleted_are_forgotten(tmp_path: Path) -> None:
@@ -125,6 +125,11 @@ def test_a_judge_is_trained_once(tmp_path: Path) -> None:
     own = train_judge(Image(size=8), Signal(pictures), labels, 2, seed=5, steps=2, batch=4)
     for key, value in own.state_dict().items():
         assert torch.equal(first[key], value) and torch.equal(again[key], value)
+    exact = kept_judge(
+        Work(tmp_path / "exact", "fp32"), "toy", Image(size=8), 2, items, seed=5,
+        steps=2, batch=4,
+    ).state_dict()  # fmt: skip
+    assert any(not torch.equal(exact[key], value) for key, value in own.state_dict().items())
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -43,15 +44,22 @@ HEARD = 1000  # clips turned into sound and read again
 
 
 class Domain:
-    """One end of an experiment: its data and its trained base model."""
+    """One end of an experiment: its data, judge and trained base model, when they are needed."""
 
     def __init__(self, work: Work, name: str, set_name: str, seed: int, validate: bool) -> None:
-        self.name, self.set_name = name, set_name
-        self.data: Set = cut(load(set_name, validate), work.quick)
-        self.judge: Judge = judge(work, set_name, self.data)
+        self.work, self.name, self.set_name, self.validate = work, name, set_name, validate
         self.tag = f"{name}-{seed}"
         self.unlabelled = f"{self.tag}-unlabelled"
-        self.work = work
+
+    @cached_property
+    def data(self) -> Set:
+        """Training and test items."""
+        return cut(load(self.set_name, self.validate), self.work.quick)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Reads items, real or made."""
+        return judge(self.work, self.set_name, self.data)
 
     def labelled(self) -> tuple[LatentModel, Reader]:
         """The base model that learned from all labels, and its reader."""

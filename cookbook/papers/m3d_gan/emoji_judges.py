@@ -40,7 +40,7 @@ class Judges:
     real: Mapping[str, Tensor]
 
     def realism(self, made: Tensor, style: str) -> float:
-        """The share of pictures ``[m 3 64 64]`` that are taken for the style."""
+        """The share of pictures ``[m 3 s s]`` that are taken for the style."""
         read = self.styles.predict(made)
         return float((read == STYLES.index(style)).double().mean())
 
@@ -50,7 +50,7 @@ class Judges:
         Nearest by the cosine of the frozen network's features; chance is 1 / n.
 
         Args:
-            made: ``[m 3 64 64]``.
+            made: ``[m 3 s s]``.
             style: in which they were to be drawn.
             concepts: ``[m]`` which of the n they are to show; i for picture i where None.
         """
@@ -59,7 +59,7 @@ class Judges:
         return float((nearest == wanted).double().mean())
 
     def diversity(self, made: Tensor) -> float:
-        """Mean distance between the k pictures made of one input, ``[n k 3 64 64]``.
+        """Mean distance between the k pictures made of one input, ``[n k 3 s s]``.
 
         Euclidean, between the frozen network's features of length 1: 0 where they are all one.
         It stands in for LPIPS (Zhang et al. 2018), whose weights do not come with pip.

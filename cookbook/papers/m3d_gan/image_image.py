@@ -103,7 +103,7 @@ def sources(concepts: Concepts, source: str) -> Signal:
 
 @torch.no_grad()
 def redrawn(model: Translator, source: str, pictures: Signal, styles: Code) -> Tensor:
-    """Pictures ``[n 3 64 64]`` of n sources, each in its own style."""
+    """Pictures ``[n 3 s s]`` of n sources, each in its own style."""
     bridge = model.bridge
     made = []
     for i in range(0, len(pictures), 50):
@@ -114,7 +114,7 @@ def redrawn(model: Translator, source: str, pictures: Signal, styles: Code) -> T
 
 
 def references(train: Concepts, styles: Tensor, seed: int) -> Tensor:
-    """A picture of any training concept in each of ``styles`` ``[n]``, ``[n 3 64 64]``."""
+    """A picture of any training concept in each of ``styles`` ``[n]``, ``[n 3 s s]``."""
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randint(len(train), (len(styles),), generator=generator)
     return train.pictures[chosen, styles].float() / 255
@@ -278,7 +278,11 @@ def ablations(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
 
 def held(work: Work, part: str) -> tuple[Concepts, Concepts]:
-    """Training and test concepts of a part; for a quick look smaller, and few of the latter."""
+    """Training and test concepts of a part; for a quick look smaller, and few of the latter.
+
+    Raises:
+        DataError: the data are not there.
+    """
     train, test = load(validate=part == "choices")
     if work.quick:
         return train.halved(), test.take(torch.arange(0, len(test), 5)).halved()

@@ -165,7 +165,7 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
     model = ours(work, tag, seed, train)
 
     def values() -> dict[str, float]:
-        judged = judges(work, train, test, tagged("", part))
+        judged = judges(work, train, test, tagged("-coloured" if work.quick else "", part))
         found = {"n": float(len(test)), "chance": 1 / len(test), **heeded(model, train, test)}
         return found | drawn(model, judged, train, test) | named(model, train, test)
 

@@ -1,6 +1,6 @@
 """pix2pix (Isola et al. 2017): the baseline of image to image, one net for all target styles.
 
-A U-Net of the authors' layout (4 x 4 convolutions of stride 2 down to 4 x 4, instance norm, skips)
+A U-Net of the authors' layout (four 4 x 4 convolutions of stride 2, instance norm, skips)
 with an L1 loss of weight 100 and a critic of patches that sees source and target together. The
 wanted style comes as one-hot maps, to both. Where it departs: pixels are enlarged by shuffling
 (Shi et al. 2016), no dropout, and the optimiser's rates and the average of the weights are those
@@ -48,7 +48,7 @@ class Up(nn.Module):
 
 
 class UNet(nn.Module):
-    """Pictures ``[b c 64 64]`` in [0, 1] and styles ``[b]`` -> pictures ``[b 3 64 64]``.
+    """Pictures ``[b c s s]`` in [0, 1] and styles ``[b]`` -> pictures ``[b 3 s s]``.
 
     Args:
         channels: of the source.
@@ -146,7 +146,7 @@ class Pix2Pix(nn.Module):
 
     @torch.no_grad()
     def make(self, pictures: Tensor, style: int, batch: int = 50) -> Tensor:
-        """Pictures ``[n c 64 64]`` redrawn in a style, ``[n 3 64 64]``."""
+        """Pictures ``[n c s s]`` redrawn in a style, ``[n 3 s s]``."""
         device = next(self.parameters()).device  # wherever it was trained
         wanted = torch.full((len(pictures),), style)
         parts = zip(pictures.split(batch), wanted.split(batch), strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from transmodal.cookbook.papers.m3d_gan.emoji import WANTED
 from transmodal.cookbook.recording import Recorder
@@ -22,14 +23,14 @@ class Row:
         stem: of the values' files.
         task: first part of the figures' names.
         figures: key of a value -> last part of its figure's name.
-        chance: figure -> what guessing reaches.
+        chance: figure -> what guessing reaches, or that it is one of the n items.
     """
 
     verb: str
     stem: str
     task: str
     figures: Mapping[str, str]
-    chance: Mapping[str, float] = field(default_factory=dict)
+    chance: Mapping[str, float | Literal["1/n"]] = field(default_factory=dict)
 
 
 def same(*names: str) -> dict[str, str]:
@@ -39,11 +40,15 @@ def same(*names: str) -> dict[str, str]:
 
 PICTURES = ("realism", "identity", "diversity_z", "diversity_ref")
 STYLED = tuple(f"{what}/{style}" for what in PICTURES[:2] for style in WANTED)
-GUESSED = {name: 0.2 if "realism" in name else 1 / 200 for name in (*PICTURES[:2], *STYLED)}
+GUESSED: dict[str, float | Literal["1/n"]] = {
+    name: 0.2 if "realism" in name else "1/n" for name in (*PICTURES[:2], *STYLED)
+}
 GUESSED |= {f"{who}/{name}": GUESSED[name] for who in ("pix2pix", "copy") for name in PICTURES[:2]}
 GUESSED["judge/styles"] = 0.2
 FOUND = ("top1", "top1_likelihood", "nearest_name", "nearest_words", "nearest_picture")
-NAMED = {**dict.fromkeys(FOUND, 1 / 200), "rank": 0.5, "realism": 0.2}
+NAMED: dict[str, float | Literal["1/n"]] = {
+    **dict.fromkeys(FOUND, "1/n"), "rank": 0.5, "realism": 0.2,
+}  # fmt: skip
 ROWS = (
     Row("text_text", "text_text-test", "text->text",
         same("bleu", "chrf", "chance/bleu", "parameters")),
@@ -98,14 +103,11 @@ def record(work: Work, results: Path, seeds: Sequence[int]) -> list[str]:
         for key, name in row.figures.items():
             counts = (f"{key}/n", f"{key.rpartition('/')[0]}/n", "n")
             n = next((first[count] for count in counts if count in first), None)
-            to.put(
-                f"{row.task}/{name}",
-                values,
-                key,
-                row.verb,
-                n=None if key.endswith("parameters") else n,
-                chance=row.chance.get(name),
-            )
+            n = None if key.endswith("parameters") else n
+            chance = row.chance.get(name)
+            if chance == "1/n":
+                chance = None if n is None else 1 / n
+            to.put(f"{row.task}/{name}", values, key, row.verb, n=n, chance=chance)
         trained = to.read(row.stem.removesuffix("-test"), "seconds")
         measured = {seed: spent for seed, spent in trained.items() if seed in values}
         to.put(f"{row.task}/seconds", measured, "seconds", row.verb, n=None)

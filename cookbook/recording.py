@@ -67,6 +67,6 @@ class Recorder:
             {seed: each[key] for seed, each in found.items()},
             n=None if n is None else int(n),
             chance=chance,
-            command=f"{self.command} {verb} record{self.work.in_precision}",
+            command=f"{self.command} {verb} record{self.work.options}",
         )
         self.written.append(name)

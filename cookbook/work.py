@@ -60,9 +60,10 @@ class Work:
         return cls(folder, precision, quick)
 
     @property
-    def in_precision(self) -> str:
-        """The option that asks for its precision, to be put behind a command; "" by default."""
-        return f" --precision {self.precision}" if self.precision != Work.precision else ""
+    def options(self) -> str:
+        """What asks for its size and precision, to be put behind a command; "" by default."""
+        precision = f" --precision {self.precision}" if self.precision != Work.precision else ""
+        return " --quick" * self.quick + precision
 
     def translator(self, tag: str, seed: int) -> Path:
         """The folder of a translator, as ``trained`` keeps it."""

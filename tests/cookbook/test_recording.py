@@ -168,8 +168,9 @@ def test_every_recipe_records_its_values(
     call = ["record", "--quick", "--seeds", "0,1,2", "--out", str(tmp_path)]
     assert CliRunner().invoke(main, call, catch_exceptions=False).exit_code == 0
     entries = {e["name"]: e for e in json.loads((tmp_path / "quick/results.json").read_text())}
-    for name, expected in wanted.items():
+    for name, (n, chance, command) in wanted.items():
         found = entries[name]
+        expected = (n, chance, f"{command} --quick")
         assert (found["n"], found["chance"], found["command"]) == expected, name
 
 

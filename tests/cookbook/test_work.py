@@ -60,7 +60,7 @@ def test_others_never_stand_beside_the_figures_to_record() -> None:
     assert Work.of(out, True, validate=True) == Work(out / "quick-validate", quick=True)
     exact = Work.of(out, True, precision="fp32")
     assert exact == Work(out / "quick-fp32", "fp32", quick=True)
-    assert (Work(out).in_precision, exact.in_precision) == ("", " --precision fp32")
+    assert (Work(out).options, exact.options) == ("", " --quick --precision fp32")
 
 
 def test_the_seconds_of_a_training_that_was_deleted_are_forgotten(tmp_path: Path) -> None:

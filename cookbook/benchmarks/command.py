@@ -49,3 +49,16 @@ def killing(number: int) -> Callable[[Command], Command]:
         return many(seed(command))
 
     return add
+
+
+def given(*names: str) -> str:
+    """The running command's parameters of these names that are not as by default, to record them.
+
+    Each with a blank before it, as one gives it: `` --rounds 3``.
+    """
+    context = click.get_current_context()
+    return "".join(
+        f" {param.opts[0]} {context.params[param.name]}"
+        for param in context.command.params
+        if param.name in names and context.params[param.name] != param.get_default(context)
+    )

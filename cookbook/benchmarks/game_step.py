@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from transmodal.cookbook.benchmarks import hand_loops
-from transmodal.cookbook.benchmarks.command import in_rounds, of_cases, to_record
+from transmodal.cookbook.benchmarks.command import given, in_rounds, of_cases, to_record
 from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.cookbook.papers.cogan.networks import CoGANImage
@@ -140,6 +140,7 @@ def main(rounds: int, cases: tuple[str, ...], recorded: bool) -> None:
         if recorded:
             path, figure = PAPERS / case.paper / "results.json", f"speedup/{case.precision}"
             command = "python -m transmodal.cookbook.benchmarks.game_step --record"
+            command += given("rounds")
             record(path, figure, {0: found["speedup"]}, n=rounds, command=command)
 
 

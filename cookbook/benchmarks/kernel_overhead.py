@@ -23,7 +23,7 @@ import click
 import torch
 from torch import Tensor, nn
 
-from transmodal.cookbook.benchmarks.command import in_rounds, of_cases, to_json, to_record
+from transmodal.cookbook.benchmarks.command import given, in_rounds, of_cases, to_json, to_record
 from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.evaluation.results import record
@@ -155,6 +155,7 @@ def main(rounds: int, cases: tuple[str, ...], out: Path | None, recorded: bool) 
         if recorded:
             name = "kernel_overhead" if case == "bf16" else f"kernel_overhead/{case}"
             command = "python -m transmodal.cookbook.benchmarks.kernel_overhead --record"
+            command += given("rounds")
             record(RESULTS, name, {0: found["ratio"]}, n=rounds, command=command)
             name = f"kernel_overhead/{case}, us a step"
             record(RESULTS, name, {0: found["extra_us"]}, n=rounds, command=command)

@@ -20,7 +20,7 @@ import click
 import torch
 from torch import Tensor
 
-from transmodal.cookbook.benchmarks.command import killing, to_record
+from transmodal.cookbook.benchmarks.command import given, killing, to_record
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.evaluation.results import record
 from transmodal.core.retrieval import Index
@@ -113,6 +113,7 @@ def main(kills: int, seed: int, recorded: bool) -> None:
     click.echo(f"{good} of {kills}")
     if recorded:
         command = "python -m transmodal.cookbook.benchmarks.kill_index --record"
+        command += given("kills", "seed")
         record(RESULTS, "search/kills", {seed: good / kills}, n=kills, command=command)
     if good < kills:
         raise SystemExit(1)

@@ -19,7 +19,7 @@ from typing import Any
 import click
 import torch
 
-from transmodal.cookbook.benchmarks.command import killing, to_record
+from transmodal.cookbook.benchmarks.command import given, killing, to_record
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.cookbook.kills import announce, chains
 from transmodal.core.evaluation.results import record
@@ -94,7 +94,7 @@ def main(
     click.echo(f"{survived} of {done}")
     if recorded:
         said = f"{name} --kills {kills}{' --quick' if quick else ''} --record"
-        command = f"python -m transmodal.cookbook.benchmarks.kill_resume {said}"
+        command = f"python -m transmodal.cookbook.benchmarks.kill_resume {said}" + given("seed")
         path = PAPERS / GAMES[name] / "results.json"
         record(path, "resumed", {seed: survived / done}, n=done, command=command)
     if survived < done:

@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from transmodal.cookbook.benchmarks.command import in_rounds, to_record
+from transmodal.cookbook.benchmarks.command import given, in_rounds, to_record
 from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.evaluation.ranking import Ranking
@@ -224,7 +224,7 @@ def main(cases: tuple[str, ...], threads: int, rounds: int, seeds: int, recorded
             click.echo(f"{figure:28} " + " ".join(f"{v:.4g}" for v in values.values()))
             if recorded:
                 command = f"python -m transmodal.cookbook.benchmarks.search {name} --record"
-                command += f" --threads {threads}" if suffix else ""
+                command += given("threads", "rounds", "seeds")
                 n = 500 if name == "map" else QUERIES
                 record(RESULTS, figure, values, n=n, command=command)
 

@@ -180,6 +180,30 @@ def test_a_recorded_command_records_the_same_figures(
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "benchmarks.game_step --rounds 3",
+        "benchmarks.kernel_overhead --rounds 3",
+        "benchmarks.kill_index --kills 3 --seed 2",
+        "benchmarks.kill_resume synchronizer --kills 3 --seed 2 --quick",
+        "benchmarks.search 100k --threads 1 --rounds 3 --seeds 2",
+        "papers.m3d_gan.speed --rounds 3",
+    ],
+)
+def test_what_is_not_by_default_is_recorded(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, *options = words.split()
+    module = module_of(name)
+    for function, stub in MEASURED[name].items():
+        monkeypatch.setattr(module, function, stub)
+    commands: list[str] = []
+    monkeypatch.setattr(module, "record", lambda *_, n, command: commands.append(command))
+    assert call(name, *options, "--record").exit_code == 0
+    assert commands
+    for command in commands:
+        assert read(name, shlex.split(command)[3:]) == read(name, [*options, "--record"])
+
+
+@pytest.mark.parametrize(
     ("name", "function", "options"),
     [("benchmarks.kill_index", "kill", []), ("benchmarks.kill_resume", "chains", ["synchronizer"])],
 )

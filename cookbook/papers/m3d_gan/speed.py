@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from transmodal.cookbook.benchmarks.command import in_rounds, to_record
+from transmodal.cookbook.benchmarks.command import given, in_rounds, to_record
 from transmodal.cookbook.benchmarks.turns import in_turns
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.core.code import Code
@@ -171,6 +171,7 @@ def main(rounds: int, recorded: bool) -> None:
         click.echo(f"{name:20} plain {plain:7.1f} ms  ours {ours:7.1f} ms  x {ratio:.2f}")
         if recorded:
             command = "python -m transmodal.cookbook.papers.m3d_gan.speed --record"
+            command += given("rounds")
             record(RESULTS, name, {0: ratio}, n=rounds, command=command)
 
 

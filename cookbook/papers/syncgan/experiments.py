@@ -30,8 +30,8 @@ QUERIES = 1000
 HEARD = 500
 
 
-def paired(fraction: float) -> str:
-    """What names the translator of digits and garments, this fraction of them paired."""
+def garments_tag(fraction: float) -> str:
+    """The tag of the translator of digits and garments, this fraction of them paired."""
     return "garments" if fraction == 1.0 else f"garments@{fraction}"
 
 
@@ -41,7 +41,7 @@ def garments(work: Work, fraction: float, seed: int) -> Translator:
     def records() -> Records:
         return sets.garments(fraction, seed, work.quick)
 
-    return experiment(work, paired(fraction), seed, GARMENTS, records)
+    return experiment(work, garments_tag(fraction), seed, GARMENTS, records)
 
 
 def turned(work: Work, seed: int) -> Translator:
@@ -97,7 +97,7 @@ def rates(work: Work, fraction: float, seed: int) -> dict[str, float]:
     return work.remember(
         f"rates-{fraction}-{seed}",
         lambda: synchrony(work, garments(work, fraction, seed), seed),
-        [translator_file(paired(fraction), seed)],
+        [translator_file(garments_tag(fraction), seed)],
     )
 
 
@@ -172,4 +172,4 @@ def transfer(work: Work, seed: int) -> dict[str, float]:
             values |= translated(work, translator, *way, seed)
         return values
 
-    return work.remember(f"transfer-{seed}", measure, [translator_file(paired(1.0), seed)])
+    return work.remember(f"transfer-{seed}", measure, [translator_file(garments_tag(1.0), seed)])

@@ -10,7 +10,7 @@ from transmodal.cookbook.papers.syncgan.experiments import (
     GARMENTS,
     ROTATED,
     SPOKEN,
-    paired,
+    garments_tag,
 )
 from transmodal.cookbook.papers.syncgan.instruments import CLASSES, FORMS
 from transmodal.cookbook.papers.syncgan.models import ABLATION
@@ -30,7 +30,7 @@ def record(work: Work, results: Path, seeds: Sequence[int]) -> list[str]:
         headline = "entropy" if fraction == 1.0 else "rate"
         detail = "" if fraction == 1.0 else "/entropy"
         to.put(f"{headline}@{fraction}{detail}", values, "entropy", "rates")
-        seconds(to, f"rate@{fraction}", paired(fraction), "rates")
+        seconds(to, f"rate@{fraction}", garments_tag(fraction), "rates")
     for part in ABLATION:
         rate(to, f"rate@1.0/{part}", to.read(part), GARMENTS, "ablation")
     spoken, rotated = to.read("spoken"), to.read("rotated")

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from transmodal.cookbook.papers.syncgan.experiments import garments, paired
+from transmodal.cookbook.papers.syncgan.experiments import garments, garments_tag
 from transmodal.cookbook.papers.syncgan.sets import domain_set
 from transmodal.cookbook.work import Work, translator_file
 from transmodal.core.bridges.synchronizer import Synchronizer
@@ -63,7 +63,7 @@ def inversion(work: Work, seed: int) -> dict[str, float]:
             "n": n,
         }
 
-    return work.remember(f"inversion-{seed}", measure, [translator_file(paired(1.0), seed)])
+    return work.remember(f"inversion-{seed}", measure, [translator_file(garments_tag(1.0), seed)])
 
 
 def descended(

@@ -1,6 +1,6 @@
 """Griffin-Lim in torch against librosa's: time and spectral convergence, interleaved.
 
-Run: python -m transmodal.cookbook.benchmarks.griffin_lim [--json out.json] [--wav clip.wav]
+    python -m transmodal.cookbook.benchmarks.griffin_lim [--rounds 9] [--wav CLIP] [--json FILE]
 
 One thread each, 60 iterations, momentum 0.99, n_fft 1024, hop 256, 5 s at 22.05 kHz: a
 synthetic voice, or the clip given. Both run once a round, in alternating order; the speed-up

@@ -1,6 +1,7 @@
 """Inversion: all queries and restarts in one batch against the published way, one by one.
 
-    python -m transmodal.cookbook.benchmarks.inversion [--queries 32] [--rounds 3] [--json FILE]
+    python -m transmodal.cookbook.benchmarks.inversion [--queries 32] [--rounds 3]
+        [--training 1000] [--l-bfgs] [--json FILE]
 
 A small convolutional generator (z of 64 to 28 x 28 pixels) learns scikit-learn's digits as a
 VAE's decoder for half a minute; the queries are digits it has not seen. Published: plain

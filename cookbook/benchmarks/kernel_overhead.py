@@ -1,6 +1,7 @@
 """What the kernel costs over a bare hand-written loop of the same step.
 
-    python -m transmodal.cookbook.benchmarks.kernel_overhead [--rounds 41] [--json FILE] [--record]
+    python -m transmodal.cookbook.benchmarks.kernel_overhead [--rounds 41] [--case NAME]
+        [--json FILE] [--record]
 
 The step is the bridging VAE's in small: latent vectors of two domains in one batch through an
 MLP encoder and decoder, reconstruction and KL, fused Adam. The bare loop indexes tensors

@@ -141,7 +141,7 @@ def test_what_was_trained_in_another_precision_is_kept_apart_and_recorded_so(
     assert CliRunner().invoke(main, call, catch_exceptions=False).output.startswith("recorded ")
     (entry, *_) = json.loads((folder / "results.json").read_text())
     assert entry["mean"] in values.values()
-    assert entry["command"].endswith(f" record{asked}")
+    assert entry["command"].endswith(f" record --quick{asked}")
 
 
 def test_work_has_the_options_of_every_recipe_and_precision() -> None:

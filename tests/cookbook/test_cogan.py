@@ -94,15 +94,13 @@ def test_a_couple_that_was_deleted_is_trained_again(
 
 
 def test_values_are_those_of_what_they_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, measured_of: dict[str, list[str]]
 ) -> None:
-    found: dict[str, list[str]] = {}
-    monkeypatch.setattr(Work, "remember", lambda self, name, measure, of: found.update({name: of}))
     work = Work(tmp_path)
     measure.coupled(work, pairs.TASKS["edges"], 3, "-lead0.125", lead=0.125)
     measure.transformed(work, pairs.TASKS["edges"], 3)
     adaptation.adapted(work, "usps", "mnist", "both", 3)
-    assert found == {
+    assert measured_of == {
         "edges-lead0.125-3": ["translators/edges-lead0.125-3/model.safetensors"],
         "transform-edges-3": ["translators/edges-3/model.safetensors"],
         "usps-mnist-both-3": ["adapted/usps-mnist-both-3.safetensors"],

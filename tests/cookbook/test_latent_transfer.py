@@ -49,11 +49,9 @@ def test_the_recipe_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_values_are_those_of_the_weights_they_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured_of: dict[str, list[str]]
 ) -> None:
-    found: dict[str, list[str]] = {}
     items = Memory(Signal(torch.rand(20, 1, 28, 28)), torch.arange(20) % 10)
-    monkeypatch.setattr(Work, "remember", lambda self, name, measure, of: found.update({name: of}))
     monkeypatch.setattr(experiments, "load", lambda *_: sets.Set(Image(), items, items))
     monkeypatch.setattr(experiments, "judge", lambda *_: None)
     work = Work(tmp_path)
@@ -72,7 +70,7 @@ def test_values_are_those_of_the_weights_they_name(
     }
     wanted = {f"{name}-3": [weights_file(one) for one in of] for name, of in weights.items()}
     wanted["mnist-fsdd-3"].append(translator_file("mnist-fsdd", 3))
-    assert found == wanted
+    assert measured_of == wanted
 
 
 def test_few_labels_are_balanced_and_the_halves_disjoint() -> None:

@@ -44,10 +44,8 @@ def test_the_recipe_beats_chance_and_goes_on_where_it_was(tmp_path: Path) -> Non
 
 
 def test_values_are_those_of_the_translator_they_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, measured_of: dict[str, list[str]]
 ) -> None:
-    found: dict[str, list[str]] = {}
-    monkeypatch.setattr(Work, "remember", lambda self, name, measure, of: found.update({name: of}))
     work = Work(tmp_path)
     experiments.rates(work, 1.0, 3)
     experiments.rates(work, 0.4, 3)
@@ -60,7 +58,7 @@ def test_values_are_those_of_the_translator_they_name(
         "spoken": "spoken", "rotated": "rotated", "transfer": "garments",
         "inversion": "garments", "instruments-mel": "instruments-mel",
     }  # fmt: skip
-    assert found == {f"{name}-3": [translator_file(tag, 3)] for name, tag in tags.items()}
+    assert measured_of == {f"{name}-3": [translator_file(tag, 3)] for name, tag in tags.items()}
 
 
 def test_only_fractions_that_have_settings_are_taken() -> None:

@@ -128,6 +128,6 @@ def work_options(folder: str, seeds: str = "0,1,2") -> Callable[[Command], Comma
     precision = click.option(
         "--precision", default=Work.precision, show_default=True,
         type=click.Choice(get_args(Precision)),
-        help="Of all training; fp32 is the faster where a CPU has no AMX.",
+        help="Of all training; 'transmodal doctor' tells which is faster here.",
     )  # fmt: skip
     return lambda command: options(folder, seeds)(precision(command))

@@ -213,7 +213,7 @@ def main(cases: tuple[str, ...], threads: int, rounds: int, seeds: int, recorded
         figures: dict[str, dict[int, float]] = {}
         for seed in range(seeds if name != "10m" else 1):
             if name == "map":
-                figures.setdefault("map_speedup", {})[seed] = map_speedup(seed, rounds)
+                figures.setdefault(f"map_speedup{suffix}", {})[seed] = map_speedup(seed, rounds)
                 continue
             for part, value in measure(CASES[name], seed, rounds, threads).items():
                 whole = f"search/{name}{suffix}" + (f"/{part}" if part else "")

@@ -105,6 +105,7 @@ def test_both_ways_are_measured_and_recorded(
 def test_the_quick_size_beats_chance_on_concepts_it_never_saw(tmp_path: Path) -> None:
     train, test = names.held(Work(tmp_path, quick=True), "test")
     assert not set(train.names["en"]) & set(test.names["en"])
+    assert (len(train), len(test)) == (47, 10)
     ends = names.Ends.of(train, True)
     model = names.translator(ends, True)
     model.fit(names.table(train, ends), seed=0, progress=False)

@@ -84,17 +84,16 @@ def record(work: Work, results: Path, seeds: list[int]) -> list[str]:
         first, second = source, target
         if source == target:
             second = f"{target}_b"
-        sample = next(iter(values.values()), {})
         ways = [(first, second, f"{source}->{target}")]
         back = f"{target}->{source}" if source != target else f"{source}->{target}/back"
         ways.append((second, first, back))
         for a, b, name in ways:
-            n = sample.get(f"{a}->{b}/n", 0)
+            n = f"{a}->{b}/n"
             put(name, key=f"{a}->{b}", n=n, chance=0.1)
             put(f"{name}/agreement", key=f"{a}->{b}/agreement", n=n, chance=0.1)
             put(f"{name}/frechet", key=f"{a}->{b}/frechet", n=n)
         for domain, shown in ((first, source), (second, target)):
-            n = sample.get(f"{domain}->{domain}/n", 0)
+            n = f"{domain}->{domain}/n"
             put(f"reconstruction/{shown}", key=f"{domain}->{domain}", n=n, chance=0.1)
             put(f"judge/{shown}", key=f"judge/{domain}", n=n, chance=0.1)
         put(f"{source}->{target}/heard", key=f"{source}->{target}/heard", n=1000, chance=0.1)

@@ -488,6 +488,7 @@ def test_the_published_settings_play_a_step(name: str) -> None:
 # -- learning ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_learns_to_translate_and_follows_a_reference() -> None:
     """The target is the source, darker or lighter: which of both is its style."""
     generator = torch.Generator().manual_seed(0)

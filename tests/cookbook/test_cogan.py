@@ -23,6 +23,7 @@ from transmodal.plugins.image.modality import Image
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_negatives_beat_chance_and_are_not_trained_twice(tmp_path: Path) -> None:
     call = ["negatives", "--quick", "--seeds", "0", "--out", str(tmp_path), "--threads", "1"]
     first = CliRunner().invoke(main, call, catch_exceptions=False)

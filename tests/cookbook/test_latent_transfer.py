@@ -23,6 +23,7 @@ from transmodal.plugins.speech.modality import Speech
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_recipe_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
     call = ["transfer", "labels", "--quick", "--pairs", "2", "--counts", "100", "--seeds", "0"]
     call += ["--out", str(tmp_path), "--threads", "1"]

@@ -22,6 +22,7 @@ from transmodal.core.table import Memory
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_recipe_beats_chance_and_goes_on_where_it_was(tmp_path: Path) -> None:
     call = ["rates", "record", "--quick", "--fractions", "1.0", "--seeds", "0"]
     call += ["--out", str(tmp_path), "--threads", "1"]

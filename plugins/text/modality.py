@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ...core.config import build, check_choice, check_number
-from ...core.errors import DataError, SettingError
+from ...core.errors import DataError
 from ...core.modality import Metric, Modality, Preview
 from ...core.sequences.attention import KINDS
 from ...core.signal import Signal
@@ -24,7 +24,7 @@ from .generator import TextGenerator
 from .learning import SIZE, check_learned, learn
 from .picture import text_picture
 from .subnets import TextDiscriminator, TextPrenet
-from .units import END, LEARNED, UNKNOWN, normal, spelling
+from .units import END, LEARNED, UNKNOWN, check_of_use, normal, spelling
 
 
 class Text(Modality):
@@ -147,9 +147,7 @@ class Text(Modality):
         if unit not in list(LEARNED) or settings.get(LEARNED[str(unit)]):
             return None
         check_learned(unit, size)
-        for of, key in LEARNED.items():
-            if of != unit and settings.get(key):
-                raise SettingError(f"text: {key} is for units that are a {of}, not {unit!r}")
+        check_of_use(unit, settings)
         taken = ("unit", "size", LEARNED[str(unit)])
         others = {k: v for k, v in settings.items() if k not in taken}
         build(cls, others, cls.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...core.errors import DataError, SettingError
@@ -112,19 +112,33 @@ def spelling(kind: str, alphabet: str, model: str) -> Units:
     Raises:
         SettingError: the alphabet or the model is missing, damaged, or of no use to that kind.
     """
-    for (of, name), given in zip(LEARNED.items(), (alphabet, model), strict=True):
-        if not isinstance(given, str):
-            raise SettingError(f"text: {name} must be a string, not {type(given).__name__}")
-        if given and kind != of:
-            raise SettingError(f"text: {name} is for units that are a {of}, not {kind!r}")
-        if kind == of and not given:
-            raise SettingError(
-                f"text: a {of} for a unit needs its {name}; make it of texts by "
-                f"Text.learned(texts, unit={of!r})"
-            )
+    given = {"alphabet": alphabet, "model": model}
+    check_of_use(kind, given)
+    if kind in LEARNED and not given[LEARNED[kind]]:
+        raise SettingError(
+            f"text: a {kind} for a unit needs its {LEARNED[kind]}; make it of texts by "
+            f"Text.learned(texts, unit={kind!r})"
+        )
     if kind == "piece":
         return Pieces(model)
     return Characters(alphabet) if kind == "character" else Bytes()
+
+
+def check_of_use(kind: str, settings: Mapping[str, Any]) -> None:
+    """Refuse an alphabet of what are no characters, and a model of what are no pieces.
+
+    Raises:
+        SettingError: one of them is given to another kind of units, or is no string.
+    """
+    for of, name in LEARNED.items():
+        given = settings.get(name, "")
+        if not isinstance(given, str):
+            raise SettingError(f"text: {name} must be a string, not {type(given).__name__}")
+        if given and kind != of:
+            raise SettingError(
+                f"text: {name} is for units that are a {of}, not {kind!r}; leave it out, or set "
+                f"unit={of!r}"
+            )
 
 
 def normal(item: Any, i: int) -> str:

@@ -144,7 +144,7 @@ def test_recipes_learn_only_what_is_not_known(known: dict[str, Any]) -> None:
         ({"size": 3}, "size must be a whole number >= 4"),
         ({"beams": 0}, "beams must be a whole number >= 1"),
         ({"depth": 3}, "text: Text has no setting 'depth'"),
-        ({"alphabet": "abc"}, "alphabet is for units that are a character, not 'piece'"),
+        ({"alphabet": "abc"}, "not 'piece'; leave it out, or set unit='character'"),
     ],
 )
 def test_recipes_are_told_what_is_wrong_before_texts_are_read(

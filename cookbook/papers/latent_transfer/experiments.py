@@ -190,7 +190,7 @@ def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, 
             if domain in naming:
                 read = reader(work, naming[domain], domain.name, domain.data, labels, few=True)
                 column = replace(domain.data.train, labels=labels)
-                with torch.autocast("cpu", torch.bfloat16):
+                with torch.autocast("cpu", torch.bfloat16, enabled=work.precision == "bf16"):
                     named = read.name(Table({domain.name: column}, CLASSES), domain.name)
                 labels = named.columns[domain.name].labels
                 known = labels != UNLABELLED

@@ -46,6 +46,7 @@ class Modality(Configurable, ABC):
     name: ClassVar[str]
     units: ClassVar[str]  # what an item's numbers mean, for cards and errors
     suffixes: ClassVar[tuple[str, ...]]  # files it reads; the first is what it writes
+    writing: ClassVar[tuple[str, ...]] = ()  # settings of how items are made; codes depend on none
 
     @property
     def vector(self) -> int:

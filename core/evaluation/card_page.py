@@ -20,7 +20,7 @@ def page(card: Mapping[str, Any]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; pipes and line breaks inside cells are escaped."""
+    """A Markdown table; pipes, line breaks and what may be HTML are escaped in cells."""
     lines = ["| " + " | ".join(map(_cell, head)) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
     return "\n".join(lines)
@@ -32,7 +32,12 @@ def percent(share: float | None) -> str:
 
 
 def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    return _plain(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _plain(value: object) -> str:
+    """What Markdown is not to take for HTML."""
+    return str(value).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _results(results: Mapping[str, Any]) -> list[str]:
@@ -126,7 +131,7 @@ def _data(card: Mapping[str, Any]) -> list[str]:
         table(["domain", "modality", "units", "train", "of these labelled", "test"], rows),
     ]
     if card["classes"]:
-        parts.append(f"Classes ({len(card['classes'])}): {', '.join(card['classes'])}.")
+        parts.append(f"Classes ({len(card['classes'])}): {_plain(', '.join(card['classes']))}.")
     settings = {k: f["settings"] for k, f in card["domains"].items() if f.get("settings")}
     if settings:
         pairs = [[k, key, json.dumps(v)] for k, s in settings.items() for key, v in s.items()]

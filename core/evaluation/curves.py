@@ -40,12 +40,15 @@ def curves_svg(
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}):
+    plain = {"svg.fonttype": "none", "text.parse_math": False}  # a name may hold a $
+    title, across = _visible(title), _visible(across)
+    with rc_context({**plain, "svg.hashsalt": title, "font.size": 10}):
         figure = Figure(figsize=(6.4, 3.8), layout="constrained")
         axes = figure.add_subplot()
-        for i, (name, points) in enumerate(curves.items()):
+        lines = []
+        for i, points in enumerate(curves.values()):
             steps, values = zip(*points, strict=True)
-            axes.plot(steps, values, label=name, color=COLOURS[i % len(COLOURS)], linewidth=1.5)
+            lines += axes.plot(steps, values, color=COLOURS[i % len(COLOURS)], linewidth=1.5)
         axes.set_title(title, color=INK, fontsize=11, loc="left")
         axes.set_xlabel(across, color=INK)
         axes.set_yscale("log" if log else "linear")
@@ -55,10 +58,17 @@ def curves_svg(
             spine.set_visible(side in ("left", "bottom"))
             spine.set_color(INK)
         axes.patch.set_alpha(0)
-        figure.legend(loc="outside lower left", ncols=2, frameon=False, labelcolor=INK, fontsize=9)
+        names = [_visible(name) for name in curves]
+        where = {"loc": "outside lower left", "ncols": 2, "frameon": False}
+        figure.legend(lines, names, **where, labelcolor=INK, fontsize=9)
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return _bare(file.getvalue())
+
+
+def _visible(text: str) -> str:
+    """Without control characters, which no SVG may hold."""
+    return "".join(c for c in text if c >= " ")
 
 
 def _bare(svg: str) -> str:

@@ -82,9 +82,12 @@ def evaluate_retrieval(
             evaluation of the CM-GANs group does); a number that never varies becomes 0.
 
     Raises:
-        DataError: domains without labels; vectors or labels that do not fit.
+        DataError: domains or items without labels; vectors or labels that do not fit.
     """
     check_choice("evaluate_retrieval", "form", form, ("plain", "standardised"))
+    for domain, classes in labels.items():
+        if bool((classes < 0).any()):
+            raise DataError(f"{domain} has items without a class; leave them out")
     if set(found) != set(labels):
         raise DataError(f"vectors are of {', '.join(found)}, labels of {', '.join(labels)}")
     if form == "standardised":
@@ -165,5 +168,6 @@ def _resampled(values: NDArray[Any], draws: int, generator: np.random.Generator)
 
 def _standardised(vectors: Tensor) -> Tensor:
     long = vectors.double()
-    deviation = long.std(0, correction=0)
-    return (long - long.mean(0)) / deviation.masked_fill(deviation == 0, 1)
+    constant = long.amax(0) == long.amin(0)  # rounding may leave it a deviation
+    centred = (long - long.mean(0)).masked_fill(constant, 0)
+    return centred / long.std(0, correction=0).masked_fill(constant, 1)

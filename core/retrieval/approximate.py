@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..atomic import write_atomically
-from ..errors import CheckpointError, UnsupportedError
+from ..errors import CheckpointError, UnknownNameError, UnsupportedError
 from .answers import Answers
 from .index import Index
 from .segment import Segment
@@ -61,9 +61,15 @@ class Approximate:
             queries, k, domains, maker: see ``Index.search``, as are the errors.
             probes: lists to look through in each domain; more find more, and take longer.
         """
-        units, segments, k = self.index.prepare(queries, k, domains, maker)
+        asked = list(self._files) if domains is None else domains
+        units, segments, k = self.index.prepare(queries, k, asked, maker)
         rows, start = [torch.empty(len(units), 0, dtype=torch.long)], 0
         for domain in dict.fromkeys(segment.domain for segment in segments):
+            if domain not in self._files:
+                raise UnknownNameError(
+                    f"no lists of {domain!r}, which the index got after they were made; make them "
+                    "anew"
+                )
             file = self._files[domain]
             file.nprobe = probes
             _, near = file.search(units.numpy(), min(PROPOSED * k, file.ntotal))

@@ -144,8 +144,8 @@ class Index:
             if name in where or name in new:
                 raise DataError(f"the id {name!r} is there already; an id names one item")
             new[name] = domain, held + i
-        notes = [_json(note, ids[i]) for i, note in enumerate(metadata or [None] * n)]
-        classes = list(labels or [None] * n)
+        given, classes = ([None] * n if x is None else list(x) for x in (metadata, labels))
+        notes = [_json(note, ids[i]) for i, note in enumerate(given)]
         for name, label in zip(ids, classes, strict=True):
             if not isinstance(label, str | None):
                 raise DataError(f"labels are texts or None, not {label!r} (of {name!r})")

@@ -102,7 +102,7 @@ def _entries(folder: Path, text: str) -> dict[str, Any]:
             (about["kind"], about["format"]) == (KIND, FORMAT)
             and isinstance(about["width"], int)
             and isinstance(about["maker"], str)
-            and all({"key", "domain", "rows", "classes"} <= set(e) for e in about["segments"])
+            and all(_is_entry(e) for e in about["segments"])
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / LIST} is truncated or damaged: {error!r}") from error
@@ -113,6 +113,16 @@ def _entries(folder: Path, text: str) -> dict[str, Any]:
         )
     assert isinstance(about, dict)
     return about
+
+
+def _is_entry(entry: Mapping[str, Any]) -> bool:
+    classes = entry["classes"]
+    return (
+        all(isinstance(entry[name], str) for name in ("key", "domain"))
+        and isinstance(entry["rows"], int)
+        and isinstance(classes, list)
+        and all(isinstance(name, str) for name in classes)
+    )
 
 
 def _file(folder: Path, key: str) -> Path:

@@ -21,8 +21,8 @@ def read_sound(path: Path, sample_rate: int) -> Tensor:
     """A file's sound as a waveform ``[t]`` in [-1, 1]: channels averaged, resampled (soxr).
 
     Raises:
-        MediaError: no such file, larger or longer than the limits, truncated, empty, or no
-            sound.
+        MediaError: no such file, larger or longer than the limits, truncated, empty, no
+            sound, or not finite.
     """
     import soundfile
 
@@ -46,6 +46,8 @@ def read_sound(path: Path, sample_rate: int) -> Tensor:
         raise MediaError(f"{path}: truncated, {len(samples)} samples are left")
     if len(samples) == 0:
         raise MediaError(f"{path}: holds no samples")
+    if not np.isfinite(samples).all():
+        raise MediaError(f"{path}: has samples that are NaN or infinite")
     return resample(torch.from_numpy(samples.mean(1)), rate, sample_rate)
 
 

@@ -149,8 +149,12 @@ class Audio(Modality):
         write_sound(wave, Path(path), self.sample_rate)
 
     def resample(self, wave: Tensor, rate: int) -> Tensor:
-        """A waveform taken at ``rate`` hertz, at this modality's rate."""
-        return resample(torch.as_tensor(wave).float(), rate, self.sample_rate)
+        """A waveform taken at ``rate`` hertz, at this modality's rate; int16 is read as [-1, 1].
+
+        Raises:
+            DataError: it is no waveform of finite numbers.
+        """
+        return resample(waveform(wave, 0, self.name, rate), rate, self.sample_rate)
 
     def windows(self, item: Any, hop: int | None = None) -> list[Tensor]:
         """The windows of a clip, ``hop`` samples apart (half a window), but for silent ones.

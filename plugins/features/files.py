@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from tokenize import TokenError  # what numpy lets pass of a damaged header
 
 import numpy as np
 import torch
@@ -28,9 +29,11 @@ def read_vector(path: Path) -> Tensor:
         raise MediaError(f"{path}: {weight:,} bytes, more than the limit of {MAX_BYTES:,}")
     try:
         array = np.load(path, allow_pickle=False)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"its numbers are {array.dtype}")
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise MediaError(f"{path}: not a readable NumPy array of numbers ({error})") from error
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, TokenError) as error:
+        raise MediaError(f"{path}: not a readable NumPy array of real numbers ({error})") from error
 
 
 def write_vector(vector: Tensor, path: Path) -> None:

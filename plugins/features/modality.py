@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -58,7 +58,7 @@ class Features(Modality):
     ) -> None:
         check_number("features", "size", size, 1, 65_536, integer=True)
         for key, value, low in (("mean", mean, None), ("std", std, 1e-12)):
-            each = [value] if isinstance(value, int | float) else list(value)
+            each = list(value) if isinstance(value, Iterable) else [value]
             if len(each) not in (1, size):
                 raise SettingError(
                     f"features: {key} is one number or one for each of {size}, not {len(each)}"

@@ -34,7 +34,7 @@ def read_picture(path: Path, size: tuple[int, int], channels: int, background: f
 
     The first frame, turned as its EXIF tag says, transparency laid over the background; grey
     is ITU-R 601 luma. The picture keeps its aspect: it is scaled, with antialiasing, until it
-    just fits, and centred on the background.
+    just fits, and centred on the background; one pixel of a side at least is left of it.
 
     Raises:
         MediaError: no such file, larger than the limits, truncated, or no picture.
@@ -60,6 +60,10 @@ def read_picture(path: Path, size: tuple[int, int], channels: int, background: f
     if picture.size != size[::-1]:
         grey = round(255 * background)
         fill = grey if channels == 1 else (grey, grey, grey)
+        w, h = picture.size
+        scale = min(size[1] / w, size[0] / h)
+        if min(w, h) * scale <= 0.5:  # nothing of it would be left
+            picture = picture.resize((max(1, round(w * scale)), max(1, round(h * scale))))
         picture = ImageOps.pad(picture, size[::-1], Image.Resampling.LANCZOS, fill)
     values = torch.from_numpy(np.array(picture, dtype=np.float32) / 255)
     return values[None] if channels == 1 else values.permute(2, 0, 1).contiguous()

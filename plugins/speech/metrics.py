@@ -7,16 +7,24 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...core.signal import Signal
 from ...core.sound.mel import DECIBELS, Mel
 
 
 def _both(made: Signal, real: Signal) -> tuple[Tensor, Tensor, Tensor]:
-    """Values of both, cut to the shorter window, and the frames ``[b t]`` real in either."""
-    t = min(made.values.shape[1], real.values.shape[1])
-    mask = made.mask()[:, :t] | real.mask()[:, :t]
-    return made.values[:, :t].float(), real.values[:, :t].float(), mask
+    """Values of both, silent (0) past an item's end, and the frames ``[b t]`` real in either.
+
+    So a frame that only one of them has is held against silence, as ``sequence_loss`` does.
+    """
+    t = max(made.values.shape[1], real.values.shape[1])
+    values, masks = [], []
+    for signal in (made, real):
+        mask, past = signal.mask(), t - signal.values.shape[1]
+        values.append(F.pad(signal.values.float() * mask[..., None], (0, 0, 0, past)))
+        masks.append(F.pad(mask, (0, past)))
+    return values[0], values[1], masks[0] | masks[1]
 
 
 def log_mel_distance(made: Signal, real: Signal) -> float:

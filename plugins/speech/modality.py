@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from ...core.config import check_choice, check_flag, check_number
@@ -153,8 +154,12 @@ class Speech(Modality):
         write_sound(self._wave(item, 0), Path(path), self.sample_rate)
 
     def resample(self, wave: Tensor, rate: int) -> Tensor:
-        """A waveform taken at ``rate`` hertz, at this modality's rate."""
-        return resample(torch.as_tensor(wave).float(), rate, self.sample_rate)
+        """A waveform taken at ``rate`` hertz, at this modality's rate; int16 is read as [-1, 1].
+
+        Raises:
+            DataError: it is no waveform of finite numbers.
+        """
+        return resample(waveform(wave, 0, self.name, rate), rate, self.sample_rate)
 
     def collate(self, items: Sequence[Any]) -> Signal:
         """Items as one batch of log-mels over the whole window, on the CPU.
@@ -214,7 +219,8 @@ class Speech(Modality):
         loud = (values.amax(2) > QUIET) & signal.mask()
         places = torch.arange(1, values.shape[1] + 1, device=values.device)
         frames = (loud * places).amax(1).clamp(min=2).tolist()
-        waves = invert(values * signal.mask()[..., None], self.mel).cpu()
+        values = F.pad(values * signal.mask()[..., None], (0, 0, 0, max(0, 2 - values.shape[1])))
+        waves = invert(values, self.mel).cpu()
         if self.normalise:
             waves = waves / waves.abs().amax(1, keepdim=True).clamp(min=1.0)
         pairs = zip(waves, frames, strict=True)

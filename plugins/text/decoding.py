@@ -6,6 +6,8 @@ from typing import Protocol
 
 from ...core.config import check_number
 
+COLDEST = 1e-6  # temperature
+
 
 class Decoding(Protocol):
     """Settings of ``Text`` that its generators read anew whenever they write in eval mode.
@@ -33,3 +35,5 @@ def check_decoding(how: Decoding) -> None:
     check_number("text", "beams", how.beams, 1, 1000, integer=True)
     check_number("text", "penalty", how.penalty, 0, 2)
     check_number("text", "sampling", how.sampling, 0, 100)
+    if how.sampling:
+        check_number("text", "sampling above 0", how.sampling, COLDEST)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
 def cer(made: Sequence[str], real: Sequence[str]) -> float:
     """Characters to insert, delete or replace, over the characters of the real texts (jiwer).
 
-    Real texts that are empty are left out; 0 where all are.
+    Real texts that are empty are left out; NaN where all are.
     """
     import jiwer
 
     pairs = _pairs(made, real)
-    return float(jiwer.cer([r for _, r in pairs], [m for m, _ in pairs])) if pairs else 0.0
+    return float(jiwer.cer([r for _, r in pairs], [m for m, _ in pairs])) if pairs else math.nan
 
 
 def wer(made: Sequence[str], real: Sequence[str]) -> float:
@@ -21,7 +22,7 @@ def wer(made: Sequence[str], real: Sequence[str]) -> float:
     import jiwer
 
     pairs = _pairs(made, real)
-    return float(jiwer.wer([r for _, r in pairs], [m for m, _ in pairs])) if pairs else 0.0
+    return float(jiwer.wer([r for _, r in pairs], [m for m, _ in pairs])) if pairs else math.nan
 
 
 def bleu(made: Sequence[str], real: Sequence[str]) -> float:

@@ -68,6 +68,7 @@ class Text(Modality):
     name: ClassVar[str] = "text"
     units: ClassVar[str] = "characters"
     suffixes: ClassVar[tuple[str, ...]] = (SUFFIX,)
+    writing: ClassVar[tuple[str, ...]] = ("shortest", "beams", "penalty", "sampling")
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "m3d-gan": {
             "unit": "character", "embedding": 128, "bank": 16, "hidden": 256,
@@ -208,7 +209,8 @@ class Text(Modality):
         if not self.augmentation or signal.values.is_floating_point():
             return signal
         values = signal.values
-        draws = torch.rand(values.shape, generator=generator).to(values.device)
+        draws = torch.rand(values.shape, generator=generator, device=generator.device)
+        draws = draws.to(values.device)
         lost = (draws < self.augmentation) & (values > END)
         return Signal(values.masked_fill(lost, UNKNOWN), signal.lengths)
 

@@ -56,6 +56,7 @@ def expand(inputs: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
     for path in inputs:
         if path.is_dir():
             inside = [f for f in sorted(path.iterdir()) if f.suffix.lower() in suffixes]
+            inside = [f for f in inside if f.is_file()]
             if not inside:
                 raise DataError(f"{path} holds no file that ends in {' or '.join(suffixes)}")
             files += inside
@@ -75,7 +76,8 @@ def outputs(files: Sequence[Path], output: Path, suffix: str) -> list[Path]:
     if output.suffix and not output.is_dir():
         if len(files) > 1:
             raise SettingError(
-                f"{len(files)} inputs do not fit into one file {output}; give a folder"
+                f"{len(files)} inputs do not fit into one file {output}; give a folder, "
+                "which has to exist where its name has a dot"
             )
         return [output]
     made = [output / f"{file.stem}{suffix}" for file in files]

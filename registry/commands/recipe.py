@@ -68,9 +68,9 @@ def read_recipe(path: Path, registry: Registry) -> Recipe:
     bridge = reader.bridge(reader.section(content, "bridge"))
     records = reader.records(reader.section(content, "records"))
     fit, out = reader.training(reader.section(content, "training"))
+    reader.refuse(path)
     if "stream" in content.get("records", {}):
         fit["stream"] = content["records"]["stream"]
-    reader.refuse(path)
     made = reader.learned(domains, records)
     reader.refuse(path)
     assert bridge is not None  # else there are errors

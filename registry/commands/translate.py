@@ -60,7 +60,8 @@ def translate(
     translator = Translator.load(folder, registry)
     domains = translator.domains
     into = "" if output.is_dir() else output.suffix
-    begin = paths.choose(domains, "source", source, inputs[0].suffix, target)
+    given = "" if inputs[0].is_dir() else inputs[0].suffix
+    begin = paths.choose(domains, "source", source, given, target)
     end = paths.choose(domains, "target", target, into, begin)
     files = paths.expand(inputs, domains[begin].suffixes)
     places = paths.outputs(files, output, domains[end].suffixes[0])

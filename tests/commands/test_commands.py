@@ -212,6 +212,10 @@ def test_a_wrong_recipe_is_told_everything_at_once(registry: Registry, tmp_path:
             "stream: must be true or false, not 1",
         ),
         (RECIPE.replace('split = "train"', 'split = "dev"'), "no record has the split 'dev'"),
+        (
+            "records = 5\n" + RECIPE.replace("[records]", "[others]"),
+            "records: missing, or no table",
+        ),
     ],
 )
 def test_wrong_recipes(registry: Registry, recipe: Path, text: str, words: str) -> None:
@@ -234,6 +238,8 @@ def test_translate_a_file_and_a_folder(
     for file in items:
         file.rename(source / file.name)
     (source / "notes.txt").write_text("not an item")
+    (source / "folder.json").mkdir()
+    source = source.rename(tmp_path / "items.v1")  # whose name tells no domain
     done(registry, "translate", saved, source, tmp_path / "many", "--target", "a")
     assert {p.name for p in (tmp_path / "many").iterdir()} == {f"item{k}.json" for k in range(3)}
 

@@ -112,6 +112,12 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_head(tmp_path: Path) -> N
         assert len({line.count("|") for line in lines}) == 1
 
 
+def test_names_are_no_html(tmp_path: Path) -> None:
+    replace(card(), title="<b>a & b", classes=["<s>", "yes"]).write(tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert page.startswith("# &lt;b>a &amp; b\n") and "Classes (2): &lt;s>, yes." in page
+
+
 def test_a_card_without_results_is_still_a_card(tmp_path: Path) -> None:
     small = Card("t", {"a": {"modality": "image"}}, {"name": "b"})
     small.write(tmp_path)

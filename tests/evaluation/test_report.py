@@ -3,6 +3,7 @@ import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib
 import pytest
@@ -130,6 +131,13 @@ def test_drawing_curves_leaves_matplotlib_as_it_was() -> None:
     assert dict(matplotlib.rcParams) == before
     assert svg.startswith("<svg") and svg.endswith("</svg>")
     assert "metadata" not in svg
+
+
+def test_curves_may_have_any_name() -> None:
+    names = ("cost $x_{$", "$\\frac$", "_hidden", "a < b & c", "\x01bell")
+    svg = curves_svg({name: [(0, 1.0), (1, 0.5)] for name in names}, "100 % $")
+    texts = [text for text in ElementTree.fromstring(svg).itertext() if text.strip()]
+    assert {*(name.replace("\x01", "") for name in names), "100 % $"} <= set(texts)
 
 
 def test_two_plots_share_no_names_and_keep_those_they_refer_to() -> None:

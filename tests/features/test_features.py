@@ -136,12 +136,34 @@ def test_files_hold_numpys_arrays_and_nothing_pickled(tmp_path: Path) -> None:
     np.save(path, np.array([4, 5, 6], dtype=np.int16))
     assert features.read(path).tolist() == [4, 5, 6]
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(MediaError, match="not a readable NumPy array of numbers"):
+    with pytest.raises(MediaError, match="not a readable NumPy array of real numbers"):
         features.read(path)
     with pytest.raises(MediaError, match="features are written as .npy"):
         features.write([1, 2, 3], tmp_path / "a.txt")
     with pytest.raises(MediaError, match="no such file"):
         features.read(tmp_path / "b.npy")
+
+
+@pytest.mark.parametrize("array", [np.ones(3, complex), np.array(["1"]), np.array(["2020"], "M8")])
+def test_what_are_no_real_numbers_is_refused(tmp_path: Path, array: np.ndarray) -> None:
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(MediaError, match=r"a\.npy: not a readable NumPy array .*its numbers are"):
+        Features(3).read(tmp_path / "a.npy")
+
+
+def test_a_damaged_file_is_named_whatever_is_damaged(tmp_path: Path) -> None:
+    path, g = tmp_path / "a.npy", np.random.default_rng(0)
+    np.save(path, np.zeros(3, np.float32))
+    whole, refused = np.frombuffer(path.read_bytes(), np.uint8), 0
+    for _ in range(300):
+        harmed = whole.copy()
+        harmed[g.integers(0, len(whole), g.integers(1, 6))] = g.integers(0, 256)
+        path.write_bytes(harmed.tobytes())
+        try:
+            Features(3).read(path)
+        except MediaError:
+            refused += 1
+    assert refused > 50
 
 
 def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +181,7 @@ def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     [
         ({"size": 0}, "size must be a whole number >= 1 <= 65536, not 0"),
         ({"mean": [1.0]}, None),
+        ({"mean": None}, "mean must be a number, not None"),
         ({"mean": [1.0, 2.0]}, "mean is one number or one for each of 3, not 2"),
         ({"std": 0.0}, "std must be a number >= 1e-12, not 0.0"),
         ({"std": [1.0, -1.0, 1.0]}, "std must be a number"),

@@ -37,6 +37,14 @@ def test_reading_keeps_the_aspect_and_centres_on_the_background(tmp_path: Path) 
     assert torch.allclose(item[0, 5:15], torch.full((10, 20), 200 / 255))
 
 
+@pytest.mark.parametrize("size", [(56, 1), (1, 56), (1000, 17), (400, 3)])
+def test_something_is_left_of_the_thinnest_picture(tmp_path: Path, size: tuple[int, int]) -> None:
+    Pillow.new("L", size, 0).save(tmp_path / "thin.png")
+    item = Image(28, background=1.0).read(tmp_path / "thin.png")
+    dark = item[0] < 0.5
+    assert sorted([int(dark.any(0).sum()), int(dark.any(1).sum())]) == [1, 28]
+
+
 def test_shrinking_is_antialiased(tmp_path: Path) -> None:
     stripes = np.zeros((64, 64), np.uint8)
     stripes[:, ::2] = 255

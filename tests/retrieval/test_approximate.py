@@ -9,7 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from transmodal.core.errors import CheckpointError, DataError, SettingError, UnsupportedError
+from transmodal.core.errors import (
+    CheckpointError,
+    DataError,
+    SettingError,
+    UnknownNameError,
+    UnsupportedError,
+)
 from transmodal.core.retrieval import Index
 from transmodal.core.retrieval.approximate import LIST, Approximate
 
@@ -82,3 +88,13 @@ def test_refuses_as_exact_search_does(
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(UnsupportedError, match=r"needs faiss; install transmodal\[search\]"):
         Approximate(index)
+
+
+def test_a_domain_that_came_later_is_not_searched(index: Index) -> None:
+    grown = Index(16, "me")
+    grown.add(draw(300, 1), [f"a{i}" for i in range(300)], "a")
+    fast = Approximate(grown)
+    grown.add(draw(5, 2), [f"c{i}" for i in range(5)], "c")
+    assert {hit.domain for hit in fast.search(draw(1, 1), 5)[0]} == {"a"}
+    with pytest.raises(UnknownNameError, match="no lists of 'c', .* make them anew"):
+        fast.search(draw(1, 1), 5, ["a", "c"])

@@ -15,7 +15,12 @@ from torch import Tensor
 from transmodal.core.errors import DataError, SettingError
 from transmodal.core.evaluation import ranking
 from transmodal.core.evaluation.ranking import Ranking
-from transmodal.core.evaluation.retrieval import difference, evaluate_retrieval, interval
+from transmodal.core.evaluation.retrieval import (
+    _standardised,
+    difference,
+    evaluate_retrieval,
+    interval,
+)
 
 
 def draw(q: int, m: int, seed: int, step: float | None = None) -> tuple[Tensor, Tensor]:
@@ -225,3 +230,18 @@ def test_refuses_what_cannot_be_measured() -> None:
         made.recall(0)
     with pytest.raises(SettingError, match="curve: points must be a whole number >= 2, not 1"):
         made.curve(1)
+
+
+def test_items_without_a_class_are_refused() -> None:
+    found = {"a": torch.eye(3), "b": torch.eye(3)}
+    labels = {"a": torch.tensor([0, 1, 1]), "b": torch.tensor([0, -1, 1])}
+    with pytest.raises(DataError, match="b has items without a class; leave them out"):
+        evaluate_retrieval(found, labels)
+
+
+@pytest.mark.parametrize(("value", "n"), [(0.1, 3), (0.1, 6), (0.7, 7)])
+def test_a_number_that_never_varies_says_nothing(value: float, n: int) -> None:
+    vectors = torch.stack([torch.full((n,), value), torch.arange(n)], 1).double()
+    made = _standardised(vectors)
+    assert made[:, 0].tolist() == [0] * n
+    assert made[:, 1].std(correction=0) == pytest.approx(1)

@@ -15,6 +15,7 @@ from transmodal.core.errors import CheckpointError, DataError, SettingError, Unk
 from transmodal.core.retrieval import Index, index, segment, stored
 from transmodal.core.retrieval.maker import fingerprint
 from transmodal.core.translator import Translator
+from transmodal.plugins.text.modality import Text
 from transmodal.registry import Registry
 
 from toys import Dots, Swap, dots
@@ -271,6 +272,11 @@ def test_harmed_lists_are_refused(made: Index, tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(CheckpointError, match="index.json is truncated or damaged"):
             Index.load(tmp_path)
+    for key, value in (("classes", None), ("classes", [1]), ("domain", []), ("rows", "3")):
+        wrong = [whole["segments"][0] | {key: value}, *whole["segments"][1:]]
+        file.write_text(json.dumps(whole | {"segments": wrong}))
+        with pytest.raises(CheckpointError, match="no transmodal index of format 1"):
+            Index.load(tmp_path)
     file.write_text(json.dumps(whole | {"format": 7}))
     with pytest.raises(CheckpointError, match="no transmodal index of format 1; another version"):
         Index.load(tmp_path)
@@ -350,7 +356,7 @@ def test_built_of_a_translators_items(tmp_path: Path) -> None:
         Index.build(translator, {"a": []})
     with pytest.raises(UnknownNameError, match="no items of 'c' here, of a"):
         Index.build(translator, {"a": those}, labels={"c": ["k"]})
-    # A fingerprint outlives save and load, and tells weights and settings apart.
+    # A fingerprint outlives save and load, tells weights and settings apart, and not how to write.
     translator.save(tmp_path)
     registry = Registry()
     registry.modality = lambda name: Dots  # type: ignore[method-assign]
@@ -359,3 +365,20 @@ def test_built_of_a_translators_items(tmp_path: Path) -> None:
     other = Translator({"a": Dots(), "b": Dots()}, Swap())
     other.connect(("0", "1"), seed=1)
     assert fingerprint(other) != built.maker
+
+
+def test_how_texts_are_written_changes_no_fingerprint() -> None:
+    translator = Translator({"a": Text(longest=9), "b": Dots()}, Swap())
+    translator.connect(("0", "1"))
+    before = fingerprint(translator)
+    words = translator.domains["a"]
+    words.beams, words.penalty, words.sampling, words.shortest = 4, 1.0, 0.5, 2
+    assert fingerprint(translator) == before
+    words.longest = 8
+    assert fingerprint(translator) != before
+
+
+def test_labels_may_be_an_array() -> None:
+    index = Index(2, "me")
+    index.add(torch.eye(2), ["x", "y"], "a", labels=np.array(["k", "l"]))
+    assert index.search(torch.eye(2), 1)[1][0].label == "l"

@@ -104,3 +104,11 @@ def test_files_that_cannot_be_written_are_named(tmp_path: Path) -> None:
         Speech().write(torch.from_numpy(TONE), tmp_path / "a.png")
     with pytest.raises(MediaError, match=r"a\.wav: cannot be written"):
         Speech().write(torch.from_numpy(TONE), tmp_path / "nowhere" / "a.wav")
+
+
+@pytest.mark.parametrize("rate", [RATE, 11025])
+def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, rate: int) -> None:
+    samples = np.array([0.1, np.nan, 0.2, np.inf] * 100, np.float32)
+    soundfile.write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
+    with pytest.raises(MediaError, match=r"a\.wav: has samples that are NaN or infinite"):
+        Speech().read(tmp_path / "a.wav")

@@ -17,6 +17,7 @@ from scipy import fft, stats
 
 from transmodal.core.errors import DataError, SettingError
 from transmodal.core.signal import Signal
+from transmodal.plugins.audio.modality import Audio
 from transmodal.plugins.speech.modality import Speech
 
 T = np.arange(8000) / 8000
@@ -228,6 +229,19 @@ def test_metrics_against_other_arithmetic() -> None:
     assert metrics["spectral_convergence"](louder, b) == pytest.approx(1, abs=0.02)
 
 
+def test_metrics_hold_what_is_missing_against_silence() -> None:
+    g = torch.Generator().manual_seed(0)
+    real = Signal(torch.rand(2, 63, 40, generator=g), torch.tensor([63, 20]))
+    whole = real.values * real.mask()[..., None]
+    begun = whole * (torch.arange(63) < 5)[:, None]
+    same = torch.full((2,), 5)
+    for name, metric in Speech().metrics().items():
+        silent = metric(Signal(begun, real.lengths), real)  # as long, and silent after 5 frames
+        assert silent > 0, name
+        assert metric(Signal(begun[:, :5], same), real) == pytest.approx(silent), name
+        assert metric(Signal(whole, same), real) == pytest.approx(silent), name
+
+
 def test_a_preview_shows_time_to_the_right_and_pitch_upwards() -> None:
     low = np.sin(2 * np.pi * 200 * T).astype(np.float32)
     low[4000:] = 0
@@ -251,5 +265,13 @@ def test_pitch_is_heard_within_a_per_cent() -> None:
     assert (hertz[~voiced] == 0).all()
 
 
-def test_resampling_helper() -> None:
-    assert len(Speech().resample(torch.zeros(16000), 16000)) == 8000
+@pytest.mark.parametrize("modality", [Speech(), Audio()])
+def test_resampling_helper(modality: Speech | Audio) -> None:
+    rate = 2 * modality.sample_rate
+    wave = 0.3 * torch.sin(torch.arange(rate) * 0.2)
+    made = modality.resample(wave, rate)
+    assert len(made) == modality.sample_rate
+    whole = (wave * 32768).round().to(torch.int16)
+    torch.testing.assert_close(modality.resample(whole, rate), made, atol=1e-4, rtol=0)
+    with pytest.raises(DataError, match="NaN or infinite"):
+        modality.resample(torch.tensor([0.0, math.nan]), rate)

@@ -159,3 +159,11 @@ def test_what_is_refused() -> None:
         Speech(attention="hard")
     with pytest.raises(DataError, match="f = 8 mel bins"):
         speech().prenet(WIDTH)(Signal(torch.rand(1, 5, MELS + 1)))
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_what_stopped_at_once_is_heard_for_a_hop(normalise: bool) -> None:
+    speech = Speech(reduction=1, normalise=normalise)
+    waves = speech.split(Signal(torch.full((2, 1, speech.mels), 0.5), torch.tensor([1, 1])))
+    assert [len(wave) for wave in waves] == [speech.hop] * 2
+    assert all(bool(wave.isfinite().all()) for wave in waves)

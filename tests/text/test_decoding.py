@@ -151,6 +151,7 @@ def test_translators_saved_before_there_was_a_choice_write_as_they_did(tmp_path:
         ("shortest", 9, "text: shortest must be a whole number >= 0 <= 8, not 9"),
         ("penalty", 3.0, "text: penalty must be a number >= 0 <= 2, not 3.0"),
         ("sampling", -1.0, "text: sampling must be a number >= 0 <= 100, not -1.0"),
+        ("sampling", 1e-9, "text: sampling above 0 must be a number >= 1e-06, not 1e-09"),
     ],
 )
 def test_what_no_text_can_be_written_by_is_refused(name: str, value: Any, message: str) -> None:

@@ -66,10 +66,23 @@ class Ends(nn.Module):
         return any(p.requires_grad for p in self.prenets[domain].parameters())
 
     def adopt(self, domain: str, prenet: nn.Module) -> None:
-        """Take a trained prenet and hold it still."""
+        """Take a trained prenet and hold it still.
+
+        Raises:
+            SettingError: its weights are of other names or shapes.
+        """
+        wanted = {key: value.shape for key, value in self.prenets[domain].state_dict().items()}
+        given = {key: value.shape for key, value in prenet.state_dict().items()}
+        if wanted != given:  # what is saved with it could not be loaded
+            odd = sorted(key for key in {*wanted, *given} if wanted.get(key) != given.get(key))
+            raise SettingError(
+                f"common-space: the prenet to adopt for {domain!r} is made otherwise than the "
+                f"bridge makes one ({', '.join(odd[:3])}); take the modality's pooled prenet of "
+                "width representation, with the same settings"
+            )
         self.prenets[domain] = prenet.requires_grad_(False)
-        if domain in self.readers:
-            del self.readers[domain]
+        if domain in self.readers:  # kept: a loaded translator has one, too
+            self.readers[domain].requires_grad_(False)
 
     def share(self, domain: str) -> Tensor:
         """``[classes]``: how often each stands among the domain's labelled training items."""
@@ -142,9 +155,8 @@ class Ends(nn.Module):
         adam = Adam(1e-3, schedule="cosine")
         phases = []
         if self.classes and reading:
-            phases.append(
-                Phase("prenets", [*prenets, self.readers], self.read_loss, optimizer=adam)
-            )
+            readers = [self.readers[d] for d in reading]
+            phases.append(Phase("prenets", prenets + readers, self.read_loss, optimizer=adam))
         if making:
             learns = generators if self.classes else prenets + generators
             phases.append(Phase("generators", learns, self.render_loss, optimizer=adam))
@@ -155,6 +167,8 @@ class Ends(nn.Module):
         batch = batches["items"]
         terms = {}
         for d, reader in self.readers.items():
+            if not self.learns(d):
+                continue
             seen = self.domains[d].augment(batch.signals[d], torch.default_generator)
             logits = reader(self.prenets[d](seen).vector)
             terms[d] = labelled_cross_entropy(logits, batch.labels[d].to(logits.device))

@@ -88,6 +88,9 @@ class CommonSpace(CommonSettings):
         Args:
             domain: whose.
             prenet: from ``Signal`` to ``Code`` of one token of width ``representation``.
+
+        Raises:
+            SettingError: its weights are of other names or shapes than the one it replaces.
         """
         self.check_domain(domain)
         self.ends.adopt(domain, prenet)

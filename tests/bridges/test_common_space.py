@@ -19,6 +19,7 @@ from transmodal.core.errors import DataError, SettingError, UnknownNameError, Un
 from transmodal.core.modality import Modality
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
+from transmodal.core.translator import Translator
 from transmodal.registry import Registry
 from transmodal.registry.contract import check_bridge
 
@@ -327,6 +328,30 @@ def test_adopted_prenets_are_held_still() -> None:
     assert torch.equal(bridge.ends.represent(x, "a"), prenet(x).vector)
     with pytest.raises(UnknownNameError, match="no domain 'c' here"):
         bridge.adopt("c", prenet)
+    for width, size in ((6, 8), (5, 40)):
+        other = Registry.load().modality("image")(size=size).prenet(width, pooled=True)
+        with pytest.raises(SettingError, match=r"'a' is made otherwise than .*\(.*weight.*width"):
+            bridge.adopt("a", other)
+
+
+def test_an_adopted_prenet_is_saved_and_loaded(tmp_path: Any) -> None:
+    registry = Registry.load()
+    image = registry.modality("image")(size=8)
+    labels = torch.arange(12) % 3
+    columns = {d: Memory(Signal(torch.rand(12, 1, 8, 8)), labels) for d in "abc"}
+    translator = Translator({d: image for d in "abc"}, quick())
+    translator.connect(CLASSES)
+    bridge = translator.bridge
+    assert isinstance(bridge, CommonSpace)
+    bridge.adopt("a", image.prenet(5, pooled=True))
+    held = [p.clone() for p in bridge.ends.prenets["a"].parameters()]
+    batches = drawn(bridge, Table(columns, CLASSES), "ends")
+    assert set(bridge.ends.read_loss(batches)) == {"b", "c"}  # who learns
+    translator.fit(Table(columns, CLASSES), progress=False)
+    assert all(map(torch.equal, held, bridge.ends.prenets["a"].parameters()))
+    translator.save(tmp_path / "saved")
+    loaded = Translator.load(tmp_path / "saved", registry).bridge
+    assert same(bridge.state_dict(), loaded.state_dict())
 
 
 def test_what_cannot_be_done_says_what_to_do_instead() -> None:

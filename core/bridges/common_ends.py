@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from ..modality import Modality
 from ..objectives import labelled_cross_entropy
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Phase, Stage
-from ..table import Column
+from ..table import Column, Table
 
 CHUNK = 512  # items represented at a time
 
@@ -160,7 +161,23 @@ class Ends(nn.Module):
         if making:
             learns = generators if self.classes else prenets + generators
             phases.append(Phase("generators", learns, self.render_loss, optimizer=adam))
-        return [Stage("ends", steps, phases, [Draw("items", names, batch)])]
+        prepare = partial(self.sighted, reading if self.classes else [])
+        return [Stage("ends", steps, phases, [Draw("items", names, batch)], prepare)]
+
+    def sighted(self, reading: Sequence[str], table: Table, generator: torch.Generator) -> Table:
+        """The table as it is, once these domains have labels for their prenets to learn from.
+
+        Raises:
+            SettingError: no item of some domain has one.
+        """
+        blind = [d for d in reading if not bool((table.column(d).labels >= 0).any())]
+        if blind:
+            raise SettingError(
+                f"common-space: the prenets of {', '.join(blind)} learn from labels, and none of "
+                "their items has one; label some in each domain, leave all labels out and set "
+                "generators=True, or adopt trained prenets"
+            )
+        return table
 
     def read_loss(self, batches: Batches) -> dict[str, Tensor]:
         """How badly the classes are read from the representations of augmented items."""

@@ -370,6 +370,25 @@ def test_what_cannot_be_done_says_what_to_do_instead() -> None:
         blind.stages()
 
 
+@pytest.mark.parametrize("generators", [True, False])
+def test_a_prenet_none_of_whose_items_has_a_label_is_refused_before_training(
+    generators: bool,
+) -> None:
+    domains = {"a": ends()["picture"], "b": ends()["picture"], "c": ends()["vector"]}
+    labels, unknown = torch.arange(12) % 3, torch.full((12,), -1)
+    pictures = Signal(torch.rand(12, 1, 8, 8))
+    columns = {"a": Memory(pictures, labels), "b": Memory(pictures, unknown),
+               "c": Memory(Signal(torch.rand(12, 7)), unknown)}  # fmt: skip
+    bridge = quick(generators=generators)
+    bridge.connect(domains, 3)
+    with pytest.raises(SettingError, match="the prenets of b learn from labels, and none"):
+        drawn(bridge, Table(columns, CLASSES), "ends")
+    with pytest.raises(SettingError, match="label some in each domain"):
+        play(bridge, Table(columns, CLASSES))
+    bridge.adopt("b", domains["b"].prenet(5, pooled=True))
+    assert set(bridge.ends.read_loss(drawn(bridge, Table(columns, CLASSES), "ends"))) == {"a"}
+
+
 def test_pairs_or_classes_decide_whose_items_meet() -> None:
     domains, table = vectors()
     columns = dict(table.columns)

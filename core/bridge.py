@@ -61,7 +61,17 @@ class Bridge(Configurable, nn.Module, ABC):
         """
         self.domains = dict(domains)
         self.classes = classes
-        self.build()
+        try:
+            self.build()
+        except BaseException:
+            self.disconnect()
+            raise
+
+    def disconnect(self) -> None:
+        """As it was before ``connect``: without domains and modules."""
+        self.domains, self.classes = {}, 0
+        for built in (self._modules, self._parameters, self._buffers):
+            built.clear()
 
     @abstractmethod
     def build(self) -> None:

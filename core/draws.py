@@ -79,7 +79,10 @@ class Plan:
             # Where k does not divide the batch, the pools take turns at the surplus slots.
             slot = torch.arange(size)
             items = items[(slot + step * size + shift) % k + slot // k * k]
-        return items if self.world == 1 else items[self.rank :: self.world]
+        # neighbours, so that a process meets as many classes as its batch holds, and in turns, so
+        # that it meets them all
+        share = (self.rank + step) % self.world
+        return items[share * self.draw.size : (share + 1) * self.draw.size]
 
     def _epoch(self, domain: str, epoch: int, batches: int, share: int) -> Tensor:
         """``[batches share*k]``: every batch of an epoch at once, slot i from pool i % k."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -149,7 +149,7 @@ class Health:
         return news
 
 
-def advised(events: Iterator[Event]) -> Iterator[Event]:
+def advised(events: Iterator[Event]) -> Generator[Event, None, None]:
     """Pass the events on, and after each reading what it says; every stage is read anew."""
     health = Health()
     for event in events:

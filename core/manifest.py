@@ -24,7 +24,10 @@ def read_manifest(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from error
     if path.suffix == ".csv":
-        lines = list(csv.reader(io.StringIO(text, newline="")))
+        try:
+            lines = list(csv.reader(io.StringIO(text, newline="")))
+        except csv.Error as error:
+            raise DataError(f"{path} cannot be read as CSV: {error}; is a quote open?") from error
         header = lines[0] if lines else []
         if len(set(header)) < len(header):
             twice = sorted({name for name in header if header.count(name) > 1})
@@ -39,7 +42,7 @@ def read_manifest(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
                 table.append(dict(zip(header, line, strict=True)))
     elif path.suffix == ".jsonl":
         table = []
-        for row, record in enumerate(filter(str.strip, text.splitlines())):
+        for row, record in enumerate(filter(str.strip, text.split("\n"))):
             try:
                 entry = json.loads(record, object_pairs_hook=_unique)
             except ValueError as error:

@@ -103,8 +103,15 @@ class Records:
 
     # -- parts ----------------------------------------------------------------
     def select(self, rows: Iterable[int]) -> Records:
-        """The records of these rows, renumbered in ascending order."""
-        kept = sorted(set(rows))
+        """The records of these rows, renumbered in ascending order.
+
+        Args:
+            rows: numbers from 0, in any order; a row named twice is taken once.
+
+        Raises:
+            DataError: there is no such row, or it is no number.
+        """
+        kept = sorted({self._row(row) for row in rows})
         keep = torch.zeros(len(self), dtype=torch.bool)
         keep[torch.tensor(kept, dtype=torch.long)] = True
         number = keep.long().cumsum(0) - 1
@@ -125,6 +132,15 @@ class Records:
             groups=pick(self.groups),
             splits=pick(self.splits),
         )
+
+    def _row(self, row: Any) -> int:
+        plain = row.item() if hasattr(row, "item") else row
+        if isinstance(plain, bool) or not isinstance(plain, int) or not 0 <= plain < len(self):
+            raise DataError(
+                f"rows are whole numbers from 0 to {len(self) - 1}, not {plain!r}; of a mask, give "
+                "the places where it is True"
+            )
+        return plain
 
     def part(self, name: str) -> Records:
         """The rows whose ``split`` field is ``name``.
@@ -219,7 +235,7 @@ class Records:
         """The labels there are, in order (numbers by value, words by the alphabet)."""
         present = {label for label in self.labels if label is not None}
         if all(re.fullmatch("-?[0-9]+", label) for label in present):
-            return tuple(sorted(present, key=int))
+            return tuple(sorted(present, key=lambda label: (int(label), label)))
         return tuple(sorted(present))
 
     def table(

@@ -52,10 +52,10 @@ def write(translator: Translator, folder: Path, card: Card | None) -> Path:
         write_together({folder / MODEL: data, folder / CONFIG: json.dumps(config, indent=2)})
         if card is not None:
             card.write(folder)
-        else:  # a card of earlier weights would tell of others
-            for name in (README, CARD):
+        elif (folder / CARD).exists():  # a card of earlier weights would tell of others
+            for name in (README, CARD):  # the page of a card, and no README of somebody's own
                 (folder / name).unlink(missing_ok=True)
-    except MediaError as error:
+    except (MediaError, OSError) as error:
         raise CheckpointError(f"cannot save the translator in {folder}: {error}") from error
     return folder
 

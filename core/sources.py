@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def arrays(
     made: dict[str, Items] = {}
     start = 0
     for domain, items in columns.items():
+        if hasattr(items, "iloc"):  # pandas' [i] is the item of that name, not at that place
+            items = list(items)
         made[domain] = Items(items, torch.arange(start, start + sizes[domain]))
         start += 0 if paired else sizes[domain]
     total = next(iter(sizes.values())) if paired else start
@@ -82,8 +85,11 @@ def manifest(path: Path, domains: Sequence[str] | None) -> Found:
             cell = line.get(domain) or ""
             if cell:
                 file = path.parent / cell
-                if not file.is_file():
-                    raise DataError(f"{path}, row {row + 1}, field {domain!r}: no such file {cell}")
+                if not _there(file):
+                    raise DataError(
+                        f"{path}, row {row + 1}, field {domain!r}: no such file {cell:.60}; cells "
+                        "are paths of files"
+                    )
                 files.append(file)
                 rows.append(row)
         if not files:
@@ -95,7 +101,15 @@ def manifest(path: Path, domains: Sequence[str] | None) -> Found:
     def field(name: str) -> tuple[str | None, ...]:
         return tuple(line.get(name) or None for line in lines)
 
-    return made, field("label"), field("group"), field("split")
+    labels = tuple(map(_text, field("label")))
+    return made, labels, field("group"), field("split")
+
+
+def _there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except (OSError, ValueError):  # too long for a name, as a text is, or with a zero in it
+        return False
 
 
 def folders(given: Mapping[str, str | Path], paired: bool) -> Found:
@@ -133,6 +147,11 @@ def folders(given: Mapping[str, str | Path], paired: bool) -> Found:
                 labels.append(label)
             placed.append((keys[key], file))
         placed.sort()
+        for (row, file), (other, twin) in pairwise(placed):
+            if row == other:
+                raise DataError(
+                    f"domain {domain!r}: {file} and {twin} are of one name and would share a row"
+                )
         made[domain] = Items([file for _, file in placed], torch.tensor([row for row, _ in placed]))
     return made, tuple(labels), (), ()
 
@@ -168,7 +187,14 @@ def _per_row(
 
 
 def _text(value: Any) -> str | None:
+    """A label or group in words; None where it says that it is not known."""
     if value is None:
         return None
-    plain = value.item() if hasattr(value, "item") else value
-    return None if plain == UNLABELLED else str(plain)
+    try:
+        plain = value.item() if hasattr(value, "item") else value
+    except (RuntimeError, ValueError):
+        raise DataError(
+            f"a label or group is a word or a number, not an array of shape {tuple(value.shape)}"
+        ) from None
+    # NaN, by which tables mark what is missing, is like nothing
+    return None if plain != plain or plain in (UNLABELLED, str(UNLABELLED)) else str(plain)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from torch import nn
 
 from . import saved
 from .bridge import Bridge
-from .errors import DataError, SettingError, TrainingError
+from .errors import DataError, SettingError, TrainingError, TransmodalError
 from .health import advised
 from .joined import Joined
 from .kernel import Kernel, Training
@@ -86,9 +87,9 @@ class Translator(Joined):
         """
         if self.connected:
             raise SettingError("this translator is connected already; make a new one")
-        self.classes = tuple(classes)
         with seeded(derived_seed(seed, "weights")):
-            self.bridge.connect(self.domains, len(self.classes))
+            self.bridge.connect(self.domains, len(classes))
+        self.classes = tuple(classes)
         self.bridge.eval()
 
     # -- learning -------------------------------------------------------------
@@ -125,15 +126,6 @@ class Translator(Joined):
             TrainingError: gradients stay non-finite, or a signal stopped the training (with a
                 checkpoint folder, which then holds its state).
         """
-        table = records
-        if isinstance(records, Records):
-            classes = self.classes if self.connected else None
-            table = records.table(self.domains, classes, stream=stream)
-        assert isinstance(table, Table)
-        if not self.connected:
-            self.connect(table.classes, seed=seed)
-        self._check_needs(table)
-        self._seen = table
         settings = Training(
             precision=precision,
             device=device,
@@ -141,22 +133,36 @@ class Translator(Joined):
             checkpoint=Path(checkpoint) if checkpoint is not None else None,
             **training,
         )
-        kernel = Kernel(self.bridge, self.bridge.stages(), table, settings)
-        events: Iterator[Event] = advised(kernel.run())
+        table = self._table(records, stream)
+        fresh = not self.connected
+        if fresh:
+            self.connect(table.classes, seed=seed)
+        try:
+            self._check_needs(table)
+            kernel = Kernel(self.bridge, self.bridge.stages(), table, settings)
+        except TransmodalError:
+            if fresh:  # what is given next may have other classes, and another seed
+                self.bridge.disconnect()
+                self.classes = ()
+            raise
+        self._seen = table
+        events = advised(kernel.run())
         if progress:
             from .kernel.progress import show
 
             events = show(events)
-        for event in events:
-            if isinstance(event, Progress):
-                self.history.append(event)
-            if watch is not None:
-                watch(event)
-            if isinstance(event, Interrupted):
-                raise TrainingError(
-                    f"{event.signal} stopped the training in stage {event.stage!r} at step "
-                    f"{event.step}; call again with the same checkpoint folder to go on from there"
-                )
+        with closing(events):  # now, whoever keeps an error: the kernel then leaves all in order
+            for event in events:
+                if isinstance(event, Progress):
+                    self.history.append(event)
+                if watch is not None:
+                    watch(event)
+                if isinstance(event, Interrupted):
+                    raise TrainingError(
+                        f"{event.signal} stopped the training in stage {event.stage!r} at step "
+                        f"{event.step}; call again with the same checkpoint folder to go on from "
+                        "there"
+                    )
         self.training = {
             "precision": precision,
             "seed": seed,
@@ -213,18 +219,39 @@ class Translator(Joined):
         from .evaluation.measure import measure
 
         self._require_trained()
-        table = self._table(records)
+        table = self._held(records)
         learned = self._seen
         if train is not None and judges is None and self.classes:
             learned = self._table(train)
         return measure(self, table, train=learned, judges=judges, seed=seed)
 
-    def _table(self, records: Records | Table) -> Table:
-        if not isinstance(records, Records):
-            return records
-        if not self.classes:  # then their labels mean nothing here
+    def _table(self, records: Records | Table, stream: bool = False) -> Table:
+        """As a table of this translator's classes; of its own, where there are none yet.
+
+        Raises:
+            DataError: it is neither, or is numbered by other classes.
+        """
+        if isinstance(records, Records):
+            classes = self.classes if self.connected else None
+            return records.table(self.domains, classes, stream=stream)
+        if not isinstance(records, Table):
+            raise DataError(
+                "data are Records (Records.from_arrays, from_manifest, from_folders) or a Table, "
+                f"not a {type(records).__name__}"
+            )
+        if self.classes and records.classes and records.classes != self.classes:
+            raise DataError(
+                f"the table counts the classes {', '.join(records.classes)}, this translator "
+                f"{', '.join(self.classes)}; make it by records.table(translator.domains, "
+                "translator.classes)"
+            )
+        return records
+
+    def _held(self, records: Records | Table) -> Table:
+        """Test data as a table; where this translator knows no classes, labels mean nothing."""
+        if isinstance(records, Records) and not self.classes:
             records = replace(records, labels=(None,) * len(records))
-        return records.table(self.domains, self.classes)
+        return self._table(records)
 
     # -- on disk ----------------------------------------------------------------
     def save(self, folder: str | Path, card: Card | None = None) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..errors import DataError
 
@@ -40,9 +41,9 @@ def curves_svg(
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    plain = {"svg.fonttype": "none", "text.parse_math": False}  # a name may hold a $
     title, across = _visible(title), _visible(across)
-    with rc_context({**plain, "svg.hashsalt": title, "font.size": 10}):
+    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}
+    with rc_context({**style, "text.parse_math": False}):  # a name may hold a $
         figure = Figure(figsize=(6.4, 3.8), layout="constrained")
         axes = figure.add_subplot()
         lines = []
@@ -58,9 +59,15 @@ def curves_svg(
             spine.set_visible(side in ("left", "bottom"))
             spine.set_color(INK)
         axes.patch.set_alpha(0)
-        names = [_visible(name) for name in curves]
-        where = {"loc": "outside lower left", "ncols": 2, "frameon": False}
-        figure.legend(lines, names, **where, labelcolor=INK, fontsize=9)
+        figure.legend(
+            lines,
+            [_visible(name) for name in curves],
+            loc="outside lower left",
+            ncols=2,
+            frameon=False,
+            labelcolor=INK,
+            fontsize=9,
+        )
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return _bare(file.getvalue())

@@ -141,6 +141,8 @@ class Kernel:
                         learning.hold(False)
                     player.hold(True)
                     learning = player
+                if stage.shared is None:
+                    player.note()
                 player.play(iter(together) if stage.shared else alone)
             if step % settings.log_every == 0 or step == stage.steps:
                 yield from log.progress(step)
@@ -165,6 +167,7 @@ class Kernel:
         """What the phases of a step share, with gradients for all of them."""
         for player in players:
             player.hold(True)
+            player.note()
         with autocast(self.settings.precision, self.device):
             given = [stage.given(next(batches), step) for _ in range(self.settings.accumulate)]
         for player in players:
@@ -181,14 +184,14 @@ class Kernel:
         self.model.eval()
         for parameter in learnable:
             parameter.requires_grad = False
-        window, settings = self.settings.log_every, self.settings
+        settings = self.settings
         return [
             Player(
                 stage.name,
                 phase,
                 parameters,
                 stage.steps * phase.turns,
-                window * phase.turns,
+                min(settings.log_every, stage.steps) * phase.turns,
                 settings,
                 world,
                 done * phase.turns,

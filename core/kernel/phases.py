@@ -67,7 +67,9 @@ class Player:
         self.autocast = autocast(settings.precision, device)
         self.scaler = make_scaler(settings.precision, device)
         self.history = History(window, settings.accumulate, device)
-        averaged = [*self.parameters, *statistics(phase.learns)]
+        self.statistics = statistics(phase.learns)
+        self.before: list[Tensor] = []
+        averaged = [*self.parameters, *self.statistics]
         self.average = None if phase.ema is None else Average(averaged, phase.ema)
         chosen = phase.optimizer
         moving = chosen.schedule != "constant" or chosen.warmup > 0
@@ -85,6 +87,10 @@ class Player:
             module.train(learning)
         for parameter in self.parameters:
             parameter.requires_grad = learning
+
+    def note(self) -> None:
+        """Copy the statistics of norms, which a step that is skipped gives back."""
+        self.before = [now.clone() for now in self.statistics]
 
     def play(self, given: Given) -> None:
         """One turn: gradients of the next batches, one step of the optimiser."""
@@ -126,6 +132,8 @@ class Player:
             torch.ne(norm - norm, 0, out=skipped)
             shrink = ((norm + 1e-6) / clip).clamp_(min=1)
         self.stepper.step(gradients, skipped, shrink)
+        for now, before in zip(self.statistics, self.before, strict=True):
+            now.copy_(torch.where(skipped > 0, before, now))
         if scaler is not None:
             scaler.update()
         if self.schedule is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .events import (
@@ -25,7 +25,7 @@ SHOWN = 4  # losses that fit beside a bar
 SECONDS = 5.0  # between two plain lines of one stage
 
 
-def show(events: Iterator[Event], console: Console | None = None) -> Iterator[Event]:
+def show(events: Iterator[Event], console: Console | None = None) -> Generator[Event, None, None]:
     """Pass the events on and show them: a bar per stage with losses, speed and time left.
 
     Args:
@@ -79,7 +79,7 @@ def _losses(losses: Mapping[str, float]) -> str:
     return "  ".join(shown + ["..."] * (len(losses) > SHOWN))
 
 
-def _lines(events: Iterator[Event], console: Console) -> Iterator[Event]:
+def _lines(events: Iterator[Event], console: Console) -> Generator[Event, None, None]:
     last = 0.0
     for event in events:
         now = time.monotonic()
@@ -91,7 +91,7 @@ def _lines(events: Iterator[Event], console: Console) -> Iterator[Event]:
         yield event
 
 
-def _bars(events: Iterator[Event], console: Console) -> Iterator[Event]:
+def _bars(events: Iterator[Event], console: Console) -> Generator[Event, None, None]:
     from rich import progress as rich
 
     columns = (

@@ -57,7 +57,7 @@ def fingerprint(
 
 def _sample(column: Column) -> str:
     """A digest of a few items, which tells other data of the same labels."""
-    few = torch.linspace(0, len(column) - 1, min(8, len(column))).long()
+    few = torch.linspace(0, len(column) - 1, min(8, len(column)), dtype=torch.float64).long()
     values = column.take(few).values.detach().float().cpu().contiguous()
     return hashlib.sha256(values.numpy().tobytes()).hexdigest()[:16]
 

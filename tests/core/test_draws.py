@@ -93,10 +93,24 @@ def test_aligned_draws_match_classes_and_mismatched_never_do():
 def test_shares_of_the_processes_make_up_one_batch():
     t = table([0, 1, 2] * 5, [0])
     draw = Draw("x", ("a",), 3, balanced=True)
-    one = next(t.feed([Draw("x", ("a",), 6, balanced=True)], seed=3))["x"]
-    two = [next(t.feed([draw], seed=3, rank=rank, world=2))["x"] for rank in (0, 1)]
-    joint = torch.stack([two[0].rows["a"], two[1].rows["a"]], 1).flatten()
-    assert torch.equal(joint, one.rows["a"])
+    one = t.feed([Draw("x", ("a",), 6, balanced=True)], seed=3)
+    two = [t.feed([draw], seed=3, rank=rank, world=2) for rank in (0, 1)]
+    for step in range(4):
+        shares = [next(feed)["x"].rows["a"] for feed in two]
+        whole = torch.cat(shares if step % 2 == 0 else shares[::-1])
+        assert torch.equal(whole, next(one)["x"].rows["a"])
+
+
+@pytest.mark.parametrize("classes", [2, 4, 6])
+@pytest.mark.parametrize("size", [2, 4])
+def test_every_process_meets_every_class(classes, size):
+    """Were a batch dealt out slot by slot, each of two processes would have half of them."""
+    t = table([i % classes for i in range(48)], [0])
+    for rank in (0, 1):
+        feed = t.feed([Draw("x", ("a",), size, balanced=True)], seed=3, rank=rank, world=2)
+        batches = [next(feed)["x"].labels["a"].tolist() for _ in range(8)]
+        assert all(len(set(batch)) == min(size, classes) for batch in batches)
+        assert {label for batch in batches for label in batch} == set(range(classes))
 
 
 @pytest.mark.parametrize(

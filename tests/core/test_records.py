@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -67,6 +68,11 @@ def test_a_manifest_is_a_table_with_holes(tmp_path):
     lines = '{"a": "1.json", "label": "x"}\n{"a": "2.json"}\n'
     from_lines = Records.from_manifest(manifest(tmp_path, lines, "m.jsonl"))
     assert from_lines.labels == ("x", None)
+    unknown = '{"a": "1.json", "label": -1}\n{"a": "2.json", "label": "of\u2028two"}\n'
+    assert Records.from_manifest(manifest(tmp_path, unknown, "m.jsonl")).labels == (
+        None,
+        "of\u2028two",
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,6 +88,9 @@ def test_a_manifest_is_a_table_with_holes(tmp_path):
         ("m.jsonl", "{\n", "row 1: not a JSON object"),
         ("m.jsonl", '{"a": "1.json", "a": "1.json"}\n', "named twice"),
         ("m.jsonl", "[1]\n", "row 1: not a JSON object but"),
+        ("m.csv", f"a\n{'a sentence ' * 40}\n", "row 1, field 'a': no such file a sentence"),
+        ("m.jsonl", '{"a": "1\\u0000.json"}\n', "row 1, field 'a': no such file"),
+        ("m.csv", 'a\n"' + "1.json\n" * 20000, "cannot be read as CSV: .* is a quote open?"),
     ],
 )
 def test_bad_manifests_name_file_row_and_field(tmp_path, name, text, message):
@@ -134,6 +143,9 @@ def test_folders_name_classes_and_pairs(tmp_path):
     hidden = tmp_path / ".cache" / "c"
     files(hidden, "x/1.json")
     assert len(Records.from_folders({"c": hidden})) == 1  # only what is hidden within is left out
+    files(tmp_path / "twice", "1.json", "1.txt")
+    with pytest.raises(DataError, match=r"1\.json and .*1\.txt are of one name"):
+        Records.from_folders({"a": tmp_path / "twice"}, paired=True)
     with pytest.raises(DataError, match="no such folder"):
         Records.from_folders({"a": tmp_path / "none"})
     (tmp_path / "empty").mkdir()
@@ -156,6 +168,7 @@ def test_labels_must_be_among_the_classes():
         (({"a": dots(2)}, {"b": [0]}), "given for 'b'"),
         (({"a": dots(2)}, {"a": [0]}), "2 items and 1 labels"),
         (({"a": dots(2)}, [0]), "2 rows need as many labels"),
+        (({"a": dots(2)}, torch.eye(2)), r"not an array of shape \(2,\)"),
     ],
 )
 def test_bad_arrays(arguments, message):
@@ -229,3 +242,46 @@ def test_unpairing_leaves_items_alone_that_were_alone_and_wants_a_share():
     assert records.unpair(0.0).columns["b"].rows.tolist() == [3, 4]
     with pytest.raises(SettingError, match="unpair: keep must be"):
         records.unpair(1.5)
+
+
+@pytest.mark.parametrize("rows", [[2], [-1], [True, False], ["0"], torch.tensor([True, False])])
+def test_rows_that_are_not_there_are_refused(rows):
+    records = Records.from_arrays({"a": dots(2)}, ["x", "y"])
+    with pytest.raises(DataError, match="rows are whole numbers from 0 to 1, not"):
+        records.select(rows)
+
+
+@pytest.mark.parametrize("rows", [[1, 0, 1], torch.tensor([1, 0, 0]), np.array([0, 1])])
+def test_rows_come_once_and_in_order(rows):
+    chosen = Records.from_arrays({"a": dots(3)}, ["x", "y", "z"]).select(rows)
+    assert chosen.labels == ("x", "y") and len(chosen.columns["a"].items) == 2
+
+
+class Series:
+    """As pandas has them: ``[i]`` is the item called i, iteration goes by place."""
+
+    iloc = None
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __iter__(self):
+        return iter(self.items)
+
+    def __getitem__(self, name):
+        raise KeyError(name)
+
+
+def test_tables_with_names_for_rows_are_taken_by_place():
+    records = Records.from_arrays({"a": Series(dots(3))}, Series(["x", float("nan"), "z"]))
+    assert records.labels == ("x", None, "z")
+    assert len(records.select([0, 2]).columns["a"].items) == 2
+
+
+def test_classes_have_one_order():
+    assert Records.from_arrays({"a": dots(4)}, ["7", "007", "01", "1"]).classes() == (
+        "01", "1", "007", "7",
+    )  # fmt: skip

@@ -529,3 +529,70 @@ def test_classes_are_named_by_the_bridge_that_can():
     assert translator.classify(items, "a") == [["left", "right"][k] for k in labels]
     with pytest.raises(UnsupportedError, match="the bridge 'swap' has no classifier"):
         make().fit(table("a", "b"), progress=False).classify(items, "a")
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_a_training_that_is_left_leaves_all_in_order(progress):
+    class Left(Exception):
+        pass
+
+    def leave(event):
+        if isinstance(event, Progress):
+            raise Left
+
+    handler = signal.getsignal(signal.SIGINT)
+    translator = make(steps=20)
+    with pytest.raises(Left) as kept:
+        translator.fit(table("a", "b"), progress=progress, device="cpu", log_every=5, watch=leave)
+    assert kept.tb is not None  # which holds the frames
+    assert not any(module.training for module in translator.bridge.modules())
+    assert all(parameter.requires_grad for parameter in translator.bridge.parameters())
+    assert signal.getsignal(signal.SIGINT) is handler
+    translator.fit(table("a", "b"), progress=False, device="cpu")
+
+
+def test_a_call_that_was_refused_settles_nothing():
+    class Wanting(Swap):
+        needs = Needs(labels=True, advice="Label a few.")
+
+        def build(self):
+            super().build()
+            if self.classes > 2:
+                raise SettingError("too many classes")
+
+    values, labels = list(dots(6)[0]), list(dots(6)[1])
+    both = {"a": values, "b": values}
+    known = Records.from_arrays(both, {"a": labels, "b": labels})
+    many = Records.from_arrays(both, {"a": list("012345"), "b": list("012345")})
+    translator = Translator({"a": Dots(), "b": Dots()}, Wanting(steps=2))
+    refused = [
+        (known, {"precision": "fp8"}, SettingError),
+        (Records.from_arrays(both), {}, DataError),
+        (many, {}, SettingError),
+    ]
+    for records, settings, error in refused:
+        with pytest.raises(error):
+            translator.fit(records, seed=1, progress=False, **settings)
+        assert not translator.connected and not list(translator.bridge.parameters())
+    again = translator.fit(known, seed=2, progress=False, device="cpu")
+    fresh = Translator({"a": Dots(), "b": Dots()}, Wanting(steps=2))
+    fresh.fit(known, seed=2, progress=False, device="cpu")
+    weights = fresh.bridge.state_dict()
+    assert all(torch.equal(again.bridge.state_dict()[key], weights[key]) for key in weights)
+
+
+def test_a_table_of_other_classes_is_refused(trained):
+    there = table("a", "b")
+    other = replace(there, classes=tuple(reversed(there.classes)))
+    with pytest.raises(DataError, match="the table counts the classes 1, 0, this translator 0, 1"):
+        trained.evaluate(other)
+    with pytest.raises(DataError, match="the table counts the classes"):
+        make().fit(there, progress=False).fit(other, progress=False)
+    with pytest.raises(DataError, match="data are Records .* or a Table, not a str"):
+        make().fit("train.csv")
+
+
+def test_a_readme_that_is_no_cards_stays(trained, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    trained.save(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"

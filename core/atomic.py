@@ -23,10 +23,12 @@ def write_together(contents: Mapping[Path, str | bytes]) -> None:
     """Write several files of which none is renamed before all are on the disk.
 
     Raises:
-        MediaError: one cannot be written; all the old files stay.
+        MediaError: one cannot be written, and all the old files stay; or, after the first was
+            renamed, another cannot be, and says so.
     """
     beside = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in contents}
     path = next(iter(contents))
+    renamed: list[str] = []
     try:
         for path, content in contents.items():
             data = content.encode("utf-8") if isinstance(content, str) else content
@@ -37,11 +39,15 @@ def write_together(contents: Mapping[Path, str | bytes]) -> None:
                 os.fsync(file.fileno())
         for path, part in beside.items():
             part.replace(path)
+            renamed.append(path.name)
     except OSError as error:
         for part in beside.values():
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
+        kept = "what was there before is unchanged"
+        if renamed:
+            kept = f"of what belongs together, {', '.join(renamed)} is new already: write it again"
         raise MediaError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose "
-            "another folder (what was there before is unchanged)"
+            f"another folder ({kept})"
         ) from error

@@ -76,7 +76,8 @@ class Records:
         """Records from a CSV (with a header) or JSONL file.
 
         Every column is a domain whose cells are file paths, relative to the manifest, empty
-        where the item is missing; but ``label``, ``group`` and ``split`` say what they are.
+        where the item is missing; but ``label``, ``group`` and ``split`` say what they are. A
+        label that is empty or -1 is unknown.
 
         Args:
             path: the manifest, ``.csv`` or ``.jsonl``.

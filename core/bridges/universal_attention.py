@@ -19,7 +19,7 @@ from .universal_game import Branches
 from .universal_losses import diversity_gain, held_still, misaligned, per_value
 from .universal_settings import UniversalSettings
 from .universal_styles import Styles
-from .universal_tasks import Made, Task, Translated, of_same_label, owners, planned
+from .universal_tasks import Made, Task, Translated, check_company, of_same_label, owners, planned
 
 
 class UniversalAttention(UniversalSettings):
@@ -52,7 +52,7 @@ class UniversalAttention(UniversalSettings):
     ``UniversalSettings`` says what it can be told.
 
     Raises:
-        SettingError: labels are asked for and there are none; no task, or one twice.
+        SettingError: labels are asked for and there are none, or too many; no task, or one twice.
     """
 
     name = "universal-attention"
@@ -211,10 +211,9 @@ class UniversalAttention(UniversalSettings):
             else:
                 learns.append(self.styles.references)
         adam = Adam(self.rate, (self.beta1, 0.999), 0.0, self.schedule, self.warmup)
-        phases = [
-            Phase("translator", learns, self.translator_loss, optimizer=adam, clip=self.clip,
-                  ema=self.ema),
-        ]  # fmt: skip
+        player = Phase("translator", learns, self.translator_loss, optimizer=adam, clip=self.clip,
+                       ema=self.ema)  # fmt: skip
+        phases = [player]
         if self.branches is not None:
             lazy = Lazy("r1", self.critic_penalty) if self.r1 else None
             critic = Adam(self.critic_rate, (self.beta1, 0.999))
@@ -226,6 +225,8 @@ class UniversalAttention(UniversalSettings):
     def _draw(self, task: Task) -> Draw:
         """Records of a task; where a label lends the style, as many of each, so none is alone."""
         alike = self.reference == "label" and self.in_style(task.target)
+        if alike:
+            check_company(self.batch, self.classes)
         return Draw(str(task), task, self.batch, "paired", labelled=alike, balanced=alike)
 
     def translated(self, batches: Batches, step: int) -> tuple[Made, float]:
@@ -245,7 +246,7 @@ class UniversalAttention(UniversalSettings):
         universal = self._known().universal
         mean, std = self._reference(target)(real)
         if self.reference == "label":
-            other = of_same_label(batch.labels[target]).to(mean.device)
+            other = of_same_label(batch.labels[target], batch.rows[target]).to(mean.device)
             mean, std = mean[other], std[other]
         z = universal(mean + std * torch.randn_like(std))
         encoded = teach(generator, code, Code.of(z), real)

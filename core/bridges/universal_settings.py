@@ -28,8 +28,8 @@ class UniversalSettings(Bridge):
             they name is built.
         styled: domains that are made in a style; all when not given, ``()`` for none.
         reference: whose style a target is taught in: ``"target"``, its own, as published, or
-            ``"label"``, that of an item of the same label in the batch: labels are then styles,
-            and r can carry no content.
+            ``"label"``, that of another item of the same label in the batch: labels are then
+            styles, and r can carry no content. The batch holds two items of each or more.
         listening: steps of a stage of its own, before the rest, in which references learn to
             tell the styles that labels name; they are then held still, see ``Styles``. 0 to
             learn with the rest, as published.

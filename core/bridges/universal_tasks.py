@@ -98,9 +98,30 @@ def owners(domains: Mapping[str, Modality]) -> dict[str, str]:
     return {d: first.setdefault(id(m), d) for d, m in domains.items()}
 
 
-def of_same_label(labels: Tensor) -> Tensor:
-    """``[b]``: for each item the place of another of its label; its own where there is none."""
+def check_company(batch: int, classes: int) -> None:
+    """Refuse a batch in which a label may occur once, so that nobody lends it a style.
+
+    Raises:
+        SettingError: the batch is below two items a label.
+    """
+    if batch < 2 * classes:
+        raise SettingError(
+            f"universal-attention: reference='label' takes an item's style from another of its "
+            f"label in the batch, and batch={batch} has no two of each of {classes} labels; set "
+            f"batch to {2 * classes} or more, or take reference='target'"
+        )
+
+
+def of_same_label(labels: Tensor, rows: Tensor) -> Tensor:
+    """``[b]``: for each item the place of another of its label; its own where there is none.
+
+    Args:
+        labels: ``[b]`` class indices, negative where unknown.
+        rows: ``[b]`` row numbers: where there are few, a batch holds an item more than once, and
+            it is no other item than itself.
+    """
     own = torch.arange(len(labels), device=labels.device)
-    alike = (labels[:, None] == labels) & (labels != UNLABELLED) & (own[:, None] != own)
+    rows = rows.to(labels.device)
+    alike = (labels[:, None] == labels) & (labels != UNLABELLED) & (rows[:, None] != rows)
     drawn = torch.rand(alike.shape, device=labels.device).masked_fill(~alike, -1.0).max(1)
     return torch.where(drawn.values >= 0, drawn.indices, own)

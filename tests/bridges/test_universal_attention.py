@@ -436,10 +436,50 @@ def test_a_reference_of_the_same_label_is_another_item() -> None:
     torch.manual_seed(0)
     labels = torch.tensor([0, 1, 0, 1, 0, 2, -1, -1])
     for _ in range(20):
-        other = of_same_label(labels)
+        other = of_same_label(labels, torch.arange(8))
         assert torch.equal(labels[other], labels)
         assert bool((other[:5] != torch.arange(5)).all())
         assert other[5:].tolist() == [5, 6, 7]
+
+
+def test_an_item_drawn_twice_is_no_other_item() -> None:
+    torch.manual_seed(0)
+    labels, rows = torch.tensor([0, 0, 0, 1, 1]), torch.tensor([7, 7, 8, 9, 9])
+    for _ in range(20):
+        other = of_same_label(labels, rows)
+        assert other[:2].tolist() == [2, 2] and other[2] in (0, 1)
+        assert other[3:].tolist() == [3, 4]  # the label has one record
+
+
+def test_partners_of_the_same_label_are_drawn_by_the_largest_of_a_batch_of_numbers() -> None:
+    """What trainings of before drew, where no row comes twice."""
+    labels = torch.arange(64) % 5
+    torch.manual_seed(4)
+    found = of_same_label(labels, torch.arange(64) + 9)
+    torch.manual_seed(4)
+    numbers = torch.rand(64, 64)
+    for i, place in enumerate(found.tolist()):
+        others = [j for j in range(64) if j != i and labels[j] == labels[i]]
+        assert place == max(others, key=lambda j: float(numbers[i, j]))
+
+
+@pytest.mark.parametrize("listening", [0, 2])
+def test_a_batch_without_two_of_each_label_is_refused(listening: int) -> None:
+    settings = {"reference": "label", "batch": 6, "listening": listening, "tasks": [("a", "b")]}
+    for classes, refused in ((3, False), (4, True)):
+        bridge = quick(**settings)
+        bridge.connect({"a": Dots(), "b": Dots()}, classes)  # it can be loaded all the same
+        if refused:
+            with pytest.raises(SettingError, match="no two of each of 4 labels; set batch to 8"):
+                bridge.stages()
+        else:
+            stage = bridge.stages()[-1]
+            batches = next(table("a", "b", classes=3).feed(stage.draws, seed=0))["a->b"]
+            other = of_same_label(batches.labels["b"], batches.rows["b"])
+            assert bool((batches.rows["b"][other] != batches.rows["b"]).all())
+    bridge = quick(**{**settings, "styled": (), "listening": 0})
+    bridge.connect({"a": Dots(), "b": Dots()}, 9)
+    bridge.stages()  # nothing is lent
 
 
 # -- settings ---------------------------------------------------------------------------------

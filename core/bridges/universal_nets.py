@@ -53,6 +53,16 @@ class ReferenceEncoder(nn.Module):
         nn.init.xavier_normal_(self.heads.weight[:latent], 2.0)
         nn.init.constant_(self.heads.bias[latent:], -3.0)
 
+    def train(self, mode: bool = True) -> ReferenceEncoder:
+        """As of any module; only the GRU stays as it is in training.
+
+        cuDNN takes no slopes through an RNN in eval mode, and a reference held still passes them
+        on. One layer without dropout does the same in both.
+        """
+        super().train(mode)
+        self.gru.train()
+        return self
+
     def forward(self, signal: Signal) -> tuple[Tensor, Tensor]:
         code: Code = self.prenet(signal)
         x, mask = code.tokens, code.mask

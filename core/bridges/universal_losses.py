@@ -24,12 +24,19 @@ def per_value(modality: Modality, made: Signal, real: Signal) -> Tensor:
 
 
 def apart(one: Signal, other: Signal) -> Tensor:
-    """``[b]``: mean absolute difference of a number, item by item; the shorter is padded by 0."""
+    """``[b]``: mean absolute difference of a number, item by item; the shorter is padded by 0.
+
+    The mean is over numbers that are real in either, so that an item's company does not matter.
+    """
     a, b = _dense(one), _dense(other)
     if a.shape[1] != b.shape[1] and one.lengths is not None:
         longest = max(a.shape[1], b.shape[1])
         a, b = (F.pad(x, (0, 0) * (x.ndim - 2) + (0, longest - x.shape[1])) for x in (a, b))
-    return (a - b).abs().flatten(1).mean(1)
+    gaps = (a - b).abs().flatten(1)
+    if one.lengths is None or other.lengths is None:
+        return gaps.mean(1)
+    steps = torch.maximum(one.lengths, other.lengths).clamp(min=1)
+    return gaps.sum(1) / (steps * (gaps.shape[1] // a.shape[1]))
 
 
 def _dense(signal: Signal) -> Tensor:

@@ -281,6 +281,28 @@ def test_the_reference_encoder_reads_an_item_alike_in_any_padding() -> None:
             assert torch.allclose(alone[0], company[i], atol=1e-5)
 
 
+def test_the_reference_encoder_s_gru_is_always_in_training_mode() -> None:
+    """In eval mode cuDNN takes no slopes through it; here it makes the same of both."""
+    torch.manual_seed(0)
+    net = ReferenceEncoder(Dots(), 8, 4)
+    given = Signal(torch.rand(3, 6))
+    wanted = net(given)
+    assert net.eval() is net and not net.training and not net.prenet.training
+    assert net.gru.training and not net.convs.training
+    assert all(map(torch.equal, net(given), wanted))
+    assert torch.nn.Sequential(net).eval()[0].gru.training
+    assert net.train().training and net.prenet.training and net.gru.training
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_slopes_pass_a_reference_that_is_held_still_on_a_gpu() -> None:
+    net = ReferenceEncoder(Dots(), 8, 4).requires_grad_(False).eval().cuda()
+    values = torch.rand(3, 6, device="cuda", requires_grad=True)
+    held_still(net, Signal(values))[0].sum().backward()
+    assert values.grad is not None and bool(values.grad.any())
+
+
 # -- objectives -------------------------------------------------------------------------------
 
 
@@ -308,7 +330,20 @@ def test_a_reconstruction_counts_per_number() -> None:
 def test_distances_leave_padding_out() -> None:
     one = Signal(torch.ones(1, 4, 2), torch.tensor([2]))
     other = Signal(torch.zeros(1, 3, 2), torch.tensor([3]))
-    assert apart(one, other).item() == pytest.approx(0.5)
+    assert apart(one, other).item() == pytest.approx(2 / 3)  # of three steps that are real
+    assert apart(other, one).item() == pytest.approx(2 / 3)
+    assert apart(Signal(one.values, torch.tensor([0])), one).item() == pytest.approx(1)
+
+
+def test_a_distance_does_not_depend_on_an_item_s_company() -> None:
+    torch.manual_seed(0)
+    first, second = torch.rand(2, 9, 3), torch.rand(2, 7, 3)
+    one = Signal(first, torch.tensor([2, 9]))
+    other = Signal(second, torch.tensor([3, 5]))
+    alone = apart(Signal(first[:1, :2], one.lengths[:1]), Signal(second[:1, :3], other.lengths[:1]))
+    assert apart(one, other)[0].item() == pytest.approx(alone.item())
+    gap = (first[:1, :2] - second[:1, :2]).abs().sum() + second[0, 2].sum()
+    assert alone.item() == pytest.approx(gap.item() / 9)
 
 
 def test_the_diversity_gain_is_clamped_at_the_data_s_own_distance() -> None:

@@ -75,6 +75,8 @@ def even(x: Tensor) -> Tensor:
     axes = tuple(range(1, x.ndim))
     size: Tensor = torch.linalg.vector_norm(x, dim=axes, keepdim=True, dtype=torch.float32)
     scale = math.sqrt(x[0].numel()) / (size + 1e-3)
+    if x.dtype == torch.float16:  # of features near zero it would be infinite, and 0 times it NaN
+        scale = scale.clamp(max=torch.finfo(x.dtype).max)
     return x * scale.to(x.dtype)
 
 

@@ -84,9 +84,9 @@ class CoupledSettings(Bridge):
                 "reach": reach, "weight_decay": weight_decay}  # fmt: skip
         for key, value in real.items():
             check_number(self.name, key, value, 0)
-        shares = {"beta1": beta1, "beta2": beta2, "ema": 0.0 if ema is None else ema}
-        for key, value in shares.items():
-            check_number(self.name, key, value, 0, 1)
+        check_number(self.name, "beta1", beta1, 0, 0.999)
+        check_number(self.name, "beta2", beta2, 0, 0.9999)
+        check_number(self.name, "ema", 0.0 if ema is None else ema, 0, 1)
         for key, flag in {"spectral_norm": spectral_norm, "augment": augment}.items():
             check_flag(self.name, key, flag)
         check_choice(self.name, "game", game, tuple(GAMES))

@@ -130,8 +130,8 @@ class UniversalSettings(Bridge):
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
         check_number(self.name, "guide_until", guide_until, 1e-6, 1)
-        for key, value in {"beta1": beta1, "ema": 0.0 if ema is None else ema}.items():
-            check_number(self.name, key, value, 0, 1)
+        check_number(self.name, "beta1", beta1, 0, 0.999)
+        check_number(self.name, "ema", 0.0 if ema is None else ema, 0, 1)
         for key, flag in {"conditional": conditional, "styled_critics": styled_critics}.items():
             check_flag(self.name, key, flag)
         check_choice(self.name, "reference", reference, ("target", "label"))

@@ -363,7 +363,8 @@ def test_a_translator_saved_and_loaded_samples_and_translates_alike(
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("latent", 0), ("batch", 1), ("steps", 0), ("r1_every", 0), ("inverse_steps", -1), ("r1", -1),
-     ("rate", -0.1), ("beta1", 1.5), ("ema", 2), ("game", "wasserstein"), ("reach", -1)],
+     ("rate", -0.1), ("beta1", 1.0), ("beta2", 1.0), ("ema", 2), ("game", "wasserstein"),
+     ("reach", -1)],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(kind: Any, setting: str, value: Any) -> None:
     with pytest.raises(SettingError, match=f"{kind.name}: {setting} must be"):

@@ -531,6 +531,7 @@ def test_a_batch_without_two_of_each_label_is_refused(listening: int) -> None:
         ({"reference": "mine"}, "reference must be one of 'target', 'label'"),
         ({"guide_until": 0.0}, "guide_until must be a number"),
         ({"listening": -1}, "listening must be a whole number >= 0"),
+        ({"beta1": 1.0}, "beta1 must be a number >= 0 <= 0.999, not 1.0"),
         ({"heads": 0}, "heads must be a whole number >= 1"),
         ({"game": "chess"}, "game must be one of"),
     ],

@@ -19,7 +19,7 @@ from ..adversarial import (
     steep,
 )
 from ..code import Code
-from ..errors import SettingError
+from ..errors import SettingError, UnsupportedError
 from ..latents.inversion import invert
 from ..latents.reach import require_reached, squared_error
 from ..progress import Tick
@@ -158,8 +158,31 @@ class CoupledGANs(CoupledSettings):
         draws = [Draw("items", names, self.batch)]
         return Stage("inverse", self.inverse_steps, [phase], draws)
 
+    def check_smooth(self, table: Table) -> None:
+        """Refuse domains of discrete units, of which generators make probabilities.
+
+        Critics would tell these from real units at a glance, and have no slope at units.
+
+        Raises:
+            UnsupportedError: naming them.
+        """
+        columns = {domain: table.column(domain) for domain in self.domains}
+        few = {d: column.take(torch.arange(len(column))[:1]) for d, column in columns.items()}
+        discrete = [d for d, items in few.items() if not items.values.is_floating_point()]
+        if discrete:
+            raise UnsupportedError(
+                f"{self.name}: items of {', '.join(discrete)} are discrete units, as texts are, "
+                "and its critics compare made items with real ones number by number; leave these "
+                "domains out, or choose bridging-vae, common-space or universal-attention"
+            )
+
     def measured(self, table: Table, generator: torch.Generator) -> Table:
-        """The table as it is, the variance of every domain's items being noted."""
+        """The table as it is, the variance of every domain's items being noted.
+
+        Raises:
+            UnsupportedError: a domain is of discrete units.
+        """
+        self.check_smooth(table)
         for domain in self.domains:
             column = table.column(domain)
             few = torch.randperm(len(column), generator=generator)[:1000]

@@ -165,7 +165,12 @@ class Synchronizer(SynchronizerSettings):
 
     # -- training ---------------------------------------------------------------------
     def counted(self, table: Table, generator: torch.Generator) -> Table:
-        """The table as it is, once there are tuples enough for the concepts."""
+        """The table as it is, once there are tuples enough for the concepts.
+
+        Raises:
+            UnsupportedError: a domain is of discrete units.
+        """
+        self.check_smooth(table)
         if self.anchors is not None:
             self.anchors.tuples(table)
         return table

@@ -17,8 +17,9 @@ from transmodal.core.bridges.synchronizer import Synchronizer
 from transmodal.core.bridges.teacher import Teacher
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.code import Code
-from transmodal.core.errors import ReachError, SettingError, UnknownNameError
+from transmodal.core.errors import ReachError, SettingError, UnknownNameError, UnsupportedError
 from transmodal.core.health import SIGNS
+from transmodal.core.kernel import Kernel, Training
 from transmodal.core.latents.inversion import invert
 from transmodal.core.latents.prior import SCALE, Prior
 from transmodal.core.latents.searches import AdamSearch
@@ -369,6 +370,24 @@ def test_a_translator_saved_and_loaded_samples_and_translates_alike(
 def test_settings_out_of_range_are_refused(kind: Any, setting: str, value: Any) -> None:
     with pytest.raises(SettingError, match=f"{kind.name}: {setting} must be"):
         kind(**{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"), [(WeightTying, {}), (Synchronizer, {}), (Synchronizer, {"sync_steps": 0})]
+)
+def test_texts_are_refused_before_any_training(kind: Any, changes: dict[str, Any]) -> None:
+    text = Registry.load().modality("text")(longest=6, hidden=8, embedding=8, bank=1, critic=8)
+    labels = torch.arange(8) % 2
+    columns = {"picture": Memory(Signal(torch.rand(8, 1, 8, 8)), labels),
+               "said": Memory(text.collate(["ab", "zy"] * 4), labels)}  # fmt: skip
+    bridge = quick(kind, **changes)
+    bridge.connect({"picture": ends()["picture"], "said": text}, 2)
+    kernel = Kernel(bridge, bridge.stages(), Table(columns, ("0", "1")), Training(device="cpu"))
+    told = []
+    with pytest.raises(UnsupportedError, match="items of said are discrete.*choose bridging-vae"):
+        for event in kernel.run():
+            told.append(event)
+    assert not told  # no stage had begun
 
 
 @both

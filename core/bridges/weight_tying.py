@@ -50,7 +50,8 @@ class WeightTying(CoupledGANs):
         classification: weight of the labels' cross-entropy on real items; 0 for no head.
         matching: weight of the feature matching, of critics and generators.
         consistency: weight, beside ``classification``, of what a slow copy of the classifier
-            names the items without a label, which are read augmented; 0 for none. Ours.
+            names the items without a label, which are read augmented (and so it wants
+            ``augment``); 0 for none. Ours.
         teacher: decay of that copy, which is also what ``classify`` asks.
 
     Raises:
@@ -260,6 +261,17 @@ class WeightTying(CoupledGANs):
 
     # -- training ---------------------------------------------------------------------
     def stages(self) -> list[Stage]:
+        """The game, then the inverses.
+
+        Raises:
+            SettingError: consistency is asked for, and items are not augmented.
+        """
+        if self.consistency and not self.augment:  # here, so that what was trained so still loads
+            raise SettingError(
+                f"{self.name}: consistency compares what is read in an item with what is read in "
+                "it augmented, and without augment both are the same; set augment=True, or "
+                "consistency=0"
+            )
         critics: list[nn.Module] = [self.entrances, self.summit]
         if self.head is not None:
             critics.append(self.head)

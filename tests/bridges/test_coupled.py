@@ -430,9 +430,14 @@ def test_a_search_by_name_alone_is_the_default_one(kind: Any) -> None:
     assert kind().search == kind(inversion={"name": "adam"}).search == AdamSearch()
 
 
-def test_consistency_wants_a_classifier() -> None:
+def test_consistency_wants_a_classifier_and_augmentation() -> None:
     with pytest.raises(SettingError, match="consistency is a part of the classification"):
         WeightTying(consistency=1.0)
+    bridge = quick(WeightTying, consistency=1.0, classification=1.0)
+    with pytest.raises(SettingError, match="without augment both are the same; set augment=True"):
+        connected(bridge, classes=2).stages()
+    bridge = quick(WeightTying, consistency=1.0, classification=1.0, augment=True)
+    assert connected(bridge, classes=2).stages()
 
 
 def test_a_teacher_follows_buffers_and_survives_numbers_that_are_not() -> None:

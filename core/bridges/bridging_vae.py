@@ -77,9 +77,10 @@ class BridgingVAE(BridgingSettings):
         )
         told = len(self.domains) if self.conditional else 0
         self.shared = ConditionalVAE(self.latent, self.width, told, self.hidden, self.depth)
-        self.classifier = nn.Linear(self.width, self.classes) if self.classes else None
-        if self.fixed_head and self.classifier is not None:
-            self.classifier.requires_grad_(False)
+        self.classifier: nn.Linear | None = None
+        if self.classes and self.classification:
+            self.classifier = nn.Linear(self.width, self.classes)
+            self.classifier.requires_grad_(not self.fixed_head)
 
     def make_model(self, domain: str, modality: Modality, classes: int) -> LatentModel:
         """An untrained latent model by this bridge's settings, to be trained on its own."""
@@ -177,7 +178,7 @@ class BridgingVAE(BridgingSettings):
         names = tuple(self.domains)
         balanced = self.balanced and self.classes > 0
         draws = [Draw("items", names, self.batch, balanced=balanced)]
-        if self.classes and not self.balanced:
+        if self.classifier is not None and not self.balanced:
             draws.append(Draw("labelled", names, self.batch, balanced=True))
         learns: list[nn.Module] = [self.shared]
         if self.classifier is not None and not self.fixed_head:

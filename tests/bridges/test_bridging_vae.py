@@ -1,0 +1,52 @@
+"""The bridging VAE: what its weights leave out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from games import play
+
+from transmodal.core.bridges.bridging_vae import BridgingVAE
+from transmodal.core.stage import UNLABELLED
+from transmodal.core.table import Memory, Table
+
+from toys import Dots, table
+
+
+def joined(**changes: Any) -> BridgingVAE:
+    """A bridge with little of everything, from one seed."""
+    small: dict[str, Any] = {
+        "latent": 4, "width": 3, "hidden": 8, "depth": 2, "batch": 8, "steps": 2,
+        "latent_steps": 2, "reader_steps": 2, "projections": 4,
+    }  # fmt: skip
+    bridge = BridgingVAE(**{**small, **changes})
+    torch.manual_seed(0)
+    bridge.connect({d: Dots() for d in "ab"}, 2)
+    return bridge
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_a_classification_of_weight_0_is_left_out(balanced: bool) -> None:
+    whole, without = (joined(classification=w, balanced=balanced) for w in (1.0, 0.0))
+    drawn = [draw.name for draw in whole.stages()[-1].draws]
+    assert drawn == ["items"] if balanced else ["items", "labelled"]
+    assert [draw.name for draw in without.stages()[-1].draws] == ["items"]
+    for bridge, has in ((whole, True), (without, False)):
+        losses = play(bridge, table("a", "b"))[-1].losses
+        assert any("class" in name for name in losses) == has
+        assert any("classifier" in name for name in bridge.state_dict()) == has
+    # what is built before it begins as it did
+    start, other = (joined(classification=w).state_dict() for w in (1.0, 0.0))
+    assert all(torch.equal(value, start[name]) for name, value in other.items())
+
+
+def test_without_a_classification_no_domain_needs_labels() -> None:
+    whole = table("a", "b")
+    none = torch.full((24,), UNLABELLED)
+    columns = {"a": whole.column("a"), "b": Memory(whole.columns["b"].signal, none)}
+    bridge = joined(classification=0.0, class_weight=0.0, reading=0.0, balanced=False)
+    progress = play(bridge, Table(columns, whole.classes))
+    assert all(math.isfinite(v) for event in progress for v in event.losses.values())

@@ -166,7 +166,7 @@ def test_the_baseline_learns(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", image_image.STEPS)
 def test_the_model_trains_and_redraws(source: str) -> None:
     concepts = toy()
-    model = image_image.translator(source, 1, 1, {"batch": 4, "width": 8, "latent": 2})
+    model = image_image.translator(source, 1, 1, {"batch": 10, "width": 8, "latent": 2})
     model.fit(image_image.records(concepts, source), progress=False)
     wanted = torch.tensor([1, 2, 3])
     styles = image_image.styles_of(model, concepts, wanted, 0)
@@ -251,7 +251,7 @@ def test_each_style_is_judged_as_itself(monkeypatch: pytest.MonkeyPatch) -> None
     concepts = replace(concepts, pictures=pictures)
     real = {style: ByPlace()(concepts.of(style).values) for style in STYLES}
     judge = Judges(ByColour(), ByPlace(), ByPlace(), real)  # type: ignore[arg-type]
-    model = image_image.translator("emoji", 1, 1, {"batch": 4, "width": 8, "latent": 2})
+    model = image_image.translator("emoji", 1, 1, {"batch": 10, "width": 8, "latent": 2})
     model.fit(image_image.records(concepts, "emoji"), progress=False)
 
     def style(reference: Signal, domain: str) -> Code:
@@ -286,7 +286,7 @@ def test_every_verb_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(image_image, "QUICK", 2)
     monkeypatch.setattr(image_image, "SHORT", 2)
     monkeypatch.setattr(image_image, "LISTENING", (2, 2))
-    small = {**image_image.SETTINGS, "width": 8, "latent": 2, "style_width": 8, "batch": 4}
+    small = {**image_image.SETTINGS, "width": 8, "latent": 2, "style_width": 8, "batch": 10}
     monkeypatch.setattr(image_image, "SETTINGS", small)
     see = Textures()
     monkeypatch.setattr(emoji_judges, "mobilenet", lambda size: see)

@@ -23,7 +23,7 @@ from transmodal.core.code import Code
 from transmodal.core.signal import Signal
 
 TEXTS = ["ab c", "it's d", "e f g"]
-QUICK = {"steps": 2, "batch": 4, "width": 8, "listening": 2}
+QUICK = {"steps": 2, "batch": 10, "width": 8, "listening": 2}
 SPECTRUM = {"sample_rate": 16000, "seconds": 0.5, "n_fft": 512, "hop": 256, "mels": 16}
 
 

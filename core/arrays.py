@@ -27,4 +27,5 @@ def to_tensor(item: Any, what: str) -> Tensor:
         # torch shares memory with arrays, and refuses read-only and reversed ones
         return torch.from_numpy(np.require(item, requirements=["C", "W"]))
     except (TypeError, ValueError) as error:
-        raise DataError(f"{what} ({error})") from error
+        file = f"of a file, give pathlib.Path({item!r})" if isinstance(item, str) else error
+        raise DataError(f"{what} ({file})") from error

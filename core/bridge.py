@@ -41,7 +41,7 @@ class Bridge(Configurable, nn.Module, ABC):
     """
 
     name: ClassVar[str]
-    needs: ClassVar[Needs] = Needs()
+    needs: Needs = Needs()
     searches: ClassVar[bool] = False  # encode walks to a code step by step, and so rounds
 
     domains: dict[str, Modality]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .atomic import write_together
 from .bridge import Bridge
 from .config import build
-from .errors import CheckpointError, MediaError
+from .errors import CheckpointError, MediaError, PluginError
 from .modality import Modality
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def read(cls: type[Translator], folder: Path, registry: Finder) -> Translator:
         bridge = build(registry.bridge(chosen["name"]), chosen["settings"], str(folder / CONFIG))
         classes, digest = config["classes"], config["sha256"]
         training = config["training"]
+    except PluginError as error:
+        raise PluginError(f"{error}; write that into {folder / CONFIG}") from error
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise CheckpointError(
             f"{folder / CONFIG} lacks or garbles a field: {error!r}; save the translator again"

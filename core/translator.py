@@ -61,6 +61,11 @@ class Translator(Joined):
                 )
             if not isinstance(modality, Modality):
                 raise SettingError(f"the domain {name!r} needs a Modality, not {modality!r}")
+            if not isinstance(getattr(modality, "name", None), str):
+                raise SettingError(
+                    f"{type(modality).__name__}, of the domain {name!r}, has no `name`, by which a "
+                    "saved translator finds it; give the class one"
+                )
         if not isinstance(bridge, Bridge):
             raise SettingError(f"bridge needs a Bridge object, not {bridge!r}; call the class")
         if bridge.domains:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, get_args
 
 from ..adversarial import GAMES
-from ..bridge import Bridge
+from ..bridge import Bridge, Needs
 from ..config import check_choice, check_flag, check_number
 from ..stage import Schedule
+
+PAIRS = 'Of records that hold one domain each, match="classes" learns by their labels.'
+CLASSES = 'match="classes" learns which items belong together from labels.'
 
 
 class CommonSettings(Bridge):
@@ -115,3 +118,5 @@ class CommonSettings(Bridge):
         self.batch, self.beta1, self.schedule = batch, beta1, schedule
         self.rate, self.critic_rate, self.generators = rate, critic_rate, generators
         self.representation, self.ends_steps = representation, ends_steps
+        paired = match == "pairs"
+        self.needs = Needs(not paired, paired, PAIRS if paired else CLASSES)

@@ -162,9 +162,10 @@ class Folder:
         theirs = facts["identity"]
         for key in sorted({*theirs, *self.identity}):
             if theirs.get(key) != self.identity.get(key):
+                there, here = _apart(theirs.get(key), self.identity.get(key))
                 raise CheckpointError(
-                    f"{path} belongs to another training: {key} is {theirs.get(key)!r} there "
-                    f"and {self.identity.get(key)!r} here; choose another folder"
+                    f"{path} belongs to another training: {key} is {there} there and {here} here; "
+                    f"choose another folder, or delete {self.path} to begin anew"
                 )
 
     def _numbers(self) -> list[int]:
@@ -204,3 +205,15 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _apart(one: Any, other: Any) -> tuple[str, str]:
+    """Two values in words; of two objects with many settings, only what differs."""
+    if not (isinstance(one, str) and isinstance(other, str) and "(" in one and "(" in other):
+        return repr(one), repr(other)
+    parts = [re.split(r", (?=\w+=)|\(", text.removesuffix(")")) for text in (one, other)]
+    first, second = (
+        ", ".join(part for part in mine if part not in theirs)
+        for mine, theirs in (parts, parts[::-1])
+    )
+    return first or repr(one), second or repr(other)

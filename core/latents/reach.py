@@ -103,7 +103,7 @@ def require_reached(residual: Tensor, limit: float, domain: str) -> None:
         raise ReachError(
             f"the generator of {domain!r} does not reach {{missed}} within {limit:g}, at positions "
             "(residuals) {positions}; give items like those it was trained on, search with more "
-            "restarts or steps, train it longer, or raise the limit",
+            "restarts or steps, train it longer, or raise the limit (a bridge's setting `reach`)",
             {i: f"({residual[i]:.4g})" for i in _positions(bad)},
             len(residual),
         )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..atomic import write_atomically
 from ..errors import MediaError
 
 MAX_BYTES = 256 << 20  # of a file
@@ -103,7 +104,4 @@ def write_sound(wave: Tensor, path: Path, sample_rate: int) -> None:
     buffer = io.BytesIO()
     form = FORMATS[path.suffix.lower()]
     soundfile.write(buffer, samples, sample_rate, subtype="PCM_16", format=form)
-    try:
-        path.write_bytes(buffer.getvalue())
-    except OSError as error:
-        raise MediaError(f"{path}: cannot be written ({error})") from error
+    write_atomically(path, buffer.getvalue())

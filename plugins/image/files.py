@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.atomic import write_atomically
 from ...core.errors import MediaError
 
 if TYPE_CHECKING:
@@ -105,7 +106,4 @@ def write_picture(values: Tensor, path: Path) -> None:
     array = pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(array)).save(buffer, FORMATS[path.suffix.lower()])
-    try:
-        path.write_bytes(buffer.getvalue())
-    except OSError as error:
-        raise MediaError(f"{path}: cannot be written ({error})") from error
+    write_atomically(path, buffer.getvalue())

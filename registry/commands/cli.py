@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from traceback import extract_tb
 from typing import Any
 
 import click
@@ -46,13 +47,21 @@ class Commands(click.Group):
             formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; errors raised on purpose become one message and exit status 2."""
+        """Run a command; errors become one message, those raised on purpose with exit status 2."""
         try:
             return super().invoke(ctx)
-        except TransmodalError as error:
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
             if ctx.params["debug"]:
                 raise
-            raise Refused(str(error)) from error
+            if isinstance(error, TransmodalError):
+                raise Refused(str(error)) from error
+            at = extract_tb(error.__traceback__)[-1]
+            raise click.ClickException(
+                f"unexpected {type(error).__name__}: {error} ({at.filename}, line {at.lineno}); "
+                "this is a fault of a plugin or of transmodal, which --debug shows in full"
+            ) from error
 
 
 def _registry(ctx: click.Context) -> Registry:

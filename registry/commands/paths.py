@@ -71,18 +71,22 @@ def outputs(files: Sequence[Path], output: Path, suffix: str) -> list[Path]:
     """Where the translation of each file goes: the output file itself, or into that folder.
 
     Raises:
-        SettingError: several files into one, or two results of one name.
+        SettingError: several files into one, two results of one name, or one in an input's place.
     """
+    made = [output / f"{file.stem}{suffix}" for file in files]
     if output.suffix and not output.is_dir():
         if len(files) > 1:
             raise SettingError(
                 f"{len(files)} inputs do not fit into one file {output}; give a folder, "
                 "which has to exist where its name has a dot"
             )
-        return [output]
-    made = [output / f"{file.stem}{suffix}" for file in files]
+        made = [output]
     if len(set(made)) < len(made):
         raise SettingError(f"two inputs have the same name, and would be one file in {output}")
+    given = {file.resolve() for file in files}
+    for place in made:
+        if place.resolve() in given:
+            raise SettingError(f"{place} is an input, and would be lost; give another output")
     return made
 
 

@@ -51,8 +51,13 @@ class Learner:
     make: Callable[[Iterable[Any]], Modality]
 
 
-def read_recipe(path: Path, registry: Registry) -> Recipe:
+def read_recipe(path: Path, registry: Registry, out: Path | None = None) -> Recipe:
     """The recipe in a file. Paths inside it are relative to its folder.
+
+    Args:
+        path: of the file.
+        registry: finds its modalities and bridge.
+        out: the folder to save in, and to keep the state of training in, instead of the recipe's.
 
     Raises:
         SettingError: no TOML, or not a recipe: all that is wrong, each with its key.
@@ -67,14 +72,14 @@ def read_recipe(path: Path, registry: Registry) -> Recipe:
     domains = reader.domains(reader.section(content, "domains"))
     bridge = reader.bridge(reader.section(content, "bridge"))
     records = reader.records(reader.section(content, "records"))
-    fit, out = reader.training(reader.section(content, "training"))
+    fit, folder = reader.training(reader.section(content, "training"), out)
     reader.refuse(path)
     if "stream" in content.get("records", {}):
         fit["stream"] = content["records"]["stream"]
     made = reader.learned(domains, records)
     reader.refuse(path)
     assert bridge is not None  # else there are errors
-    return Recipe(made, bridge, records, fit, out)
+    return Recipe(made, bridge, records, fit, folder)
 
 
 class Reader:
@@ -209,14 +214,15 @@ class Reader:
 
         return read
 
-    def training(self, section: Mapping[str, Any]) -> tuple[dict[str, Any], Path]:
-        """``[training]``: settings of ``Training``, and ``out``."""
+    def training(self, section: Mapping[str, Any], out: Path | None) -> tuple[dict[str, Any], Path]:
+        """``[training]``: settings of ``Training``, and ``out`` where none was asked for."""
         from ...core.kernel.settings import Training
 
         names = tuple(field.name for field in fields(Training))
         self.known("training", section, ("out", *names))
         settings = {key: value for key, value in section.items() if key in names}
-        out = self.folder / str(section.get("out", "translator"))
+        if out is None:
+            out = self.folder / str(section.get("out", "translator"))
         settings["checkpoint"] = self.folder / str(settings.get("checkpoint", out / "checkpoint"))
         with self.at("training"):
             Training(**settings)

@@ -12,7 +12,11 @@ from .cli import pass_registry
 
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to save in.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder to save in, and to keep the state of training in; else that of the recipe.",
+)
 @pass_registry
 def train(registry: Registry, recipe: Path, out: Path | None) -> None:
     """Train the translator of a TOML RECIPE.
@@ -30,8 +34,8 @@ def train(registry: Registry, recipe: Path, out: Path | None) -> None:
     from ...core.translator import Translator
     from .recipe import read_recipe
 
-    found = read_recipe(recipe, registry)
+    found = read_recipe(recipe, registry, out)
     translator = Translator(found.domains, found.bridge)
     translator.fit(found.records(), **found.fit)
-    folder = translator.save(out or found.out)
+    folder = translator.save(found.out)
     click.echo(f"saved {folder}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ...core.errors import SettingError
+from ...core.errors import DataError, ReachError, SettingError
 from ..registry import Registry
 from . import paths
 from .cli import pass_registry
@@ -71,7 +71,11 @@ def translate(
         style = translator.style([style_of], end)
     elif style_seed is not None:
         style = translator.style_sample(seed=style_seed)
-    made = translator.translate(files, source=begin, target=end, style=style, among=choice)
+    try:
+        made = translator.translate(files, source=begin, target=end, style=style, among=choice)
+    except ReachError as error:
+        far = ", ".join(str(files[i]) for i in error.missed)
+        raise DataError(f"{error}. To translate the others, leave out {far}") from error
     paths.write(domains[end], made, places)
     for file, place in zip(files, places, strict=True):
         click.echo(f"{file} ({begin}) -> {place} ({end})")

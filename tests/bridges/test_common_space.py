@@ -17,6 +17,7 @@ from transmodal.core.bridges.common_space import CommonSpace
 from transmodal.core.code import Code
 from transmodal.core.errors import DataError, SettingError, UnknownNameError, UnsupportedError
 from transmodal.core.modality import Modality
+from transmodal.core.records import Records
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
@@ -426,3 +427,20 @@ def test_settings_are_checked(changes: dict[str, Any], says: str) -> None:
 def test_one_domain_is_not_enough() -> None:
     with pytest.raises(SettingError, match="joins two domains or more, not 1"):
         quick().connect({"a": ends()["vector"]}, 3)
+
+
+@pytest.mark.parametrize(
+    ("match", "message"),
+    [
+        ("pairs", r'no record holds all of a, b\. .* match="classes" learns by their labels'),
+        ("classes", r'no item of .a. has one\. match="classes" learns .* from labels'),
+    ],
+)
+def test_what_belongs_together_is_asked_for_before_training(match: str, message: str) -> None:
+    features = Registry.load().modality("features")
+    values, labels = torch.rand(6, 4), list("001122")
+    given = {"a": labels, "b": labels} if match == "pairs" else None
+    records = Records.from_arrays({"a": list(values), "b": list(values)}, given)
+    translator = Translator({d: features(size=4) for d in "ab"}, CommonSpace(match=match))
+    with pytest.raises(DataError, match=message):
+        translator.fit(records, progress=False)

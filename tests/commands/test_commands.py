@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from calls import Plugin, done, refused, run
 
@@ -271,7 +273,11 @@ def test_translate_refuses(
     assert "no domain 'c'; the domains are a, b" in told(first, out, "--source", "c")
     assert "no such file or folder" in told(tmp_path / "gone.json", out, "--source", "a")
     assert "2 inputs do not fit into one file" in told(first, items[1], out, "--source", "a")
-    assert "two inputs have the same name" in told(first, first, tmp_path, "--source", "a")
+    assert "two inputs have the same name" in told(first, first, tmp_path / "x", "--source", "a")
+    before = first.read_bytes()
+    for places in ((first, first), (first, items[1], tmp_path)):
+        assert "item0.json is an input, and would be lost" in told(*places, "--source", "a")
+    assert first.read_bytes() == before
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "holds no file that ends in .json" in told(empty, tmp_path, "--source", "a")
@@ -294,3 +300,33 @@ def test_sample_and_interpolate(
     way = (*items[:2], tmp_path / "way", "--source", "a", "--steps", 4)
     done(registry, "interpolate", saved, *way)
     assert len(list((tmp_path / "way").iterdir())) == 4
+
+
+def test_another_folder_has_a_state_of_its_own(
+    registry: Registry, recipe: Path, tmp_path: Path
+) -> None:
+    done(registry, "train", recipe)
+    recipe.write_text(recipe.read_text().replace("[training]", "[training]\nseed = 5"))
+    told = refused(registry, "train", recipe)
+    assert "seed is 0 there and 5 here; choose another folder, or delete" in told
+    other = tmp_path / "other"
+    assert f"saved {other}" in done(registry, "train", recipe, "--out", other)
+    assert (other / "checkpoint").is_dir() and (other / "config.json").is_file()
+
+
+def test_a_fault_is_said_in_a_line(registry: Registry) -> None:
+    @click.command()
+    def broken() -> None:
+        raise KeyError("oops")
+
+    class Broken:
+        @hookimpl
+        def register_commands(self) -> dict[str, Any]:
+            return {"broken": broken}
+
+    registry.register(Broken(), "broken", "acme", "1")
+    found = run(registry, "broken")
+    assert found.exit_code == 1
+    assert re.search(r"unexpected KeyError: 'oops' \(.*, line \d+\); .* --debug", found.output)
+    assert "test_commands.py" in found.output
+    assert isinstance(run(registry, "--debug", "broken").exception, KeyError)

@@ -596,3 +596,11 @@ def test_a_readme_that_is_no_cards_stays(trained, tmp_path):
     (tmp_path / "README.md").write_text("mine")
     trained.save(tmp_path)
     assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_a_modality_without_a_name_is_refused_at_once():
+    class Nameless(Dots):
+        name = None
+
+    with pytest.raises(SettingError, match="Nameless, of the domain 'a', has no `name`"):
+        Translator({"a": Nameless()}, Swap())

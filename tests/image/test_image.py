@@ -57,7 +57,7 @@ def test_every_form_of_an_item_gives_the_same_signal() -> None:
         (torch.zeros(3, 8, 8), r"item 1 has shape \(3, 8, 8\), not \(1, 8, 8\)"),
         (torch.zeros(1, 8, 9), r"item 1 has shape \(1, 8, 9\), not \(1, 8, 8\)"),
         (torch.zeros(1, 8, 8, dtype=torch.int64), "item 1 is torch.int64; give uint8"),
-        ("a.png", "item 1 is no array of pixels"),
+        ("a.png", r"item 1 is no array of pixels \(of a file, give pathlib\.Path"),
         ([[1.0], [1.0, 2.0]], "item 1 is no array of pixels"),
     ],
 )

@@ -14,6 +14,7 @@ from torch import nn
 
 from transmodal.core.errors import CheckpointError, TrainingError
 from transmodal.core.kernel import Kernel, Resumed, Saved, Training, checkpoint
+from transmodal.core.kernel.checkpoint import _apart
 from transmodal.core.stage import Adam, Phase
 
 
@@ -205,3 +206,10 @@ def test_a_training_past_patience_keeps_its_last_state(tmp_path: Path) -> None:
         max(tmp_path.glob("*.json")).read_text())["identity"]).load()  # fmt: skip
     assert state is not None
     assert all(bool(t.isfinite().all()) for n, t in state.tensors.items() if "model" in n)
+
+
+def test_of_many_settings_those_that_differ_are_told() -> None:
+    one = "Swap(width=4, steps=400, domains=(1, 2), rate=0.1)"
+    assert _apart(one, one.replace("400", "500")) == ("steps=400", "steps=500")
+    assert _apart(one, "Other" + one[4:]) == ("Swap", "Other")
+    assert _apart(3, None) == ("3", "None")

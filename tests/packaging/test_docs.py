@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import subprocess
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -67,11 +68,15 @@ def test_the_first_plugin_of_the_guide_works() -> None:
     from transmodal.registry import Registry
 
     [first, _] = blocks(CONTRIBUTING, "python")
-    plugin = ModuleType("acme_text")
+    plugin = ModuleType("acme_series")
     exec(compile(first, "CONTRIBUTING.md", "exec"), plugin.__dict__)
     registry = Registry([plugin])
     assert registry.failures == []
-    assert registry.find("modality", "text").target == "acme_text_modality:Text"
+    assert registry.find("modality", "series").target == "acme_series_modality:Series"
+    assert "series" not in Registry.load().names("modality")  # else both would lose it
+    project = tomllib.loads(blocks(CONTRIBUTING, "toml")[0])
+    assert project["project"]["entry-points"]["transmodal"] == {"series": "acme_series"}
+    assert project["tool"]["setuptools"]["py-modules"] == ["acme_series", "acme_series_modality"]
 
 
 def test_code_in_the_documents_parses() -> None:

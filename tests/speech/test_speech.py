@@ -87,7 +87,7 @@ def test_every_form_of_an_item() -> None:
         (np.full(800, np.inf, np.float32), "item 1 has samples that are NaN or infinite"),
         (np.ones((2, 800), np.float32), r"item 1 has shape \(2, 800\), not \(t,\); average"),
         (np.ones(800, np.int64), "item 1 is torch.int64; give int16 or floats"),
-        ("a.wav", "item 1 is no waveform"),
+        ("a.wav", r"item 1 is no waveform \(of a file, give pathlib\.Path"),
     ],
 )
 def test_bad_items_are_named_by_their_place(bad: Any, says: str) -> None:

@@ -204,6 +204,7 @@ class Translator(Joined):
         train: Records | Table | None = None,
         judges: Mapping[str, Judge] | None = None,
         seed: int = 0,
+        progress: bool = True,
     ) -> Card:
         """Measure every translation the bridge makes on held-out records.
 
@@ -217,6 +218,7 @@ class Translator(Joined):
                 Not read where this translator knows no classes.
             judges: a classifier per domain, trained on real data; trained here when not given.
             seed: of the judges, and of the records that chance compares with.
+            progress: show a progress bar for each judge that is trained here.
 
         Raises:
             DataError: neither labels nor pairs, or nothing to train judges on.
@@ -228,7 +230,7 @@ class Translator(Joined):
         learned = self._seen
         if train is not None and judges is None and self.classes:
             learned = self._table(train)
-        return measure(self, table, train=learned, judges=judges, seed=seed)
+        return measure(self, table, train=learned, judges=judges, seed=seed, progress=progress)
 
     def _table(self, records: Records | Table, stream: bool = False) -> Table:
         """As a table of this translator's classes; of its own, where there are none yet.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
+from ..kernel.progress import show
 from ..signal import Signal
 from ..stage import UNLABELLED
 from ..table import Column, Memory, Table
@@ -26,6 +27,7 @@ def measure(
     train: Table | None = None,
     judges: Mapping[str, Judge] | None = None,
     seed: int = 0,
+    progress: bool = False,
 ) -> Card:
     """The card of a translator, measured on held-out items in all directions of its bridge.
 
@@ -40,6 +42,7 @@ def measure(
         judges: a classifier per domain, trained on real training items; trained here when not
             given.
         seed: of the judges, and of the records that chance compares with.
+        progress: show how far the training of the judges is.
 
     Raises:
         DataError: neither labels nor pairs, a domain without labelled items or a judge where
@@ -66,7 +69,8 @@ def measure(
         read = [way for way in read if all(_readable(d, columns, judges, train) for d in way)]
     names = [domain for domain in translator.domains if any(domain in way for way in read)]
     if judges is None and train is not None and names:
-        judges = train_judges({d: translator.domains[d] for d in names}, train, seed=seed)
+        wanted = {d: translator.domains[d] for d in names}
+        judges = train_judges(wanted, train, seed=seed, show=show if progress else iter)
     evaluation = Evaluation((), translator.classes, {}, ())
     if names:
         evaluation = evaluate_transfer(

@@ -155,6 +155,7 @@ def test_train_then_evaluate(
     assert seen == {"test": 8, "train": 16, "seed": 3}
     assert json.loads((out / "card.json").read_text())["domains"]["a"]["test"] == 8
     assert (out / "README.md").read_text().strip() in measured
+    assert len(re.findall(r"judge: \d+ steps", measured)) == 2
 
 
 def test_evaluate_needs_data_for_its_judges(registry: Registry, saved: Path, recipe: Path) -> None:

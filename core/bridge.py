@@ -68,7 +68,7 @@ class Bridge(Configurable, nn.Module, ABC):
             raise
 
     def disconnect(self) -> None:
-        """As it was before ``connect``: without domains and modules."""
+        """As it was before ``connect``: without domains and modules, which ``build`` makes."""
         self.domains, self.classes = {}, 0
         for built in (self._modules, self._parameters, self._buffers):
             built.clear()

@@ -81,8 +81,8 @@ class Plan:
             items = items[(slot + step * size + shift) % k + slot // k * k]
         # neighbours, so that a process meets as many classes as its batch holds, and in turns, so
         # that it meets them all
-        share = (self.rank + step) % self.world
-        return items[share * self.draw.size : (share + 1) * self.draw.size]
+        part = (self.rank + step) % self.world
+        return items[part * self.draw.size : (part + 1) * self.draw.size]
 
     def _epoch(self, domain: str, epoch: int, batches: int, share: int) -> Tensor:
         """``[batches share*k]``: every batch of an epoch at once, slot i from pool i % k."""

@@ -77,7 +77,7 @@ def read(cls: type[Translator], folder: Path, registry: Finder) -> Translator:
         classes, digest = config["classes"], config["sha256"]
         training = config["training"]
     except PluginError as error:
-        raise PluginError(f"{error}; write that into {folder / CONFIG}") from error
+        raise PluginError(f"{error} (its name stands in {folder / CONFIG})") from error
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise CheckpointError(
             f"{folder / CONFIG} lacks or garbles a field: {error!r}; save the translator again"

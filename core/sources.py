@@ -54,7 +54,7 @@ def arrays(
     start = 0
     for domain, items in columns.items():
         if hasattr(items, "iloc"):  # pandas' [i] is the item of that name, not at that place
-            items = list(items)
+            items = list(getattr(items, "values", items))
         made[domain] = Items(items, torch.arange(start, start + sizes[domain]))
         start += 0 if paired else sizes[domain]
     total = next(iter(sizes.values())) if paired else start
@@ -101,8 +101,8 @@ def manifest(path: Path, domains: Sequence[str] | None) -> Found:
     def field(name: str) -> tuple[str | None, ...]:
         return tuple(line.get(name) or None for line in lines)
 
-    labels = tuple(map(_text, field("label")))
-    return made, labels, field("group"), field("split")
+    labels, groups = (tuple(map(_text, field(name))) for name in ("label", "group"))
+    return made, labels, groups, field("split")
 
 
 def _there(file: Path) -> bool:
@@ -150,7 +150,8 @@ def folders(given: Mapping[str, str | Path], paired: bool) -> Found:
         for (row, file), (other, twin) in pairwise(placed):
             if row == other:
                 raise DataError(
-                    f"domain {domain!r}: {file} and {twin} are of one name and would share a row"
+                    f"domain {domain!r}: {file} and {twin} are of one name and would share a row; "
+                    "rename or remove one"
                 )
         made[domain] = Items([file for _, file in placed], torch.tensor([row for row, _ in placed]))
     return made, tuple(labels), (), ()
@@ -196,5 +197,8 @@ def _text(value: Any) -> str | None:
         raise DataError(
             f"a label or group is a word or a number, not an array of shape {tuple(value.shape)}"
         ) from None
-    # NaN, by which tables mark what is missing, is like nothing
-    return None if plain != plain or plain in (UNLABELLED, str(UNLABELLED)) else str(plain)
+    try:  # by NaN, which is like nothing, or by what cannot be compared, tables say "missing"
+        missing = bool(plain != plain)
+    except TypeError:
+        missing = True
+    return None if missing or plain in (UNLABELLED, str(UNLABELLED)) else str(plain)

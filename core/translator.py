@@ -142,32 +142,33 @@ class Translator(Joined):
         fresh = not self.connected
         if fresh:
             self.connect(table.classes, seed=seed)
+        begun = False
         try:
             self._check_needs(table)
             kernel = Kernel(self.bridge, self.bridge.stages(), table, settings)
+            events = advised(kernel.run())
+            if progress:
+                from .kernel.progress import show
+
+                events = show(events)
+            with closing(events):  # now, whoever keeps an error: the kernel leaves all in order
+                for event in events:
+                    begun, self._seen = True, table
+                    if isinstance(event, Progress):
+                        self.history.append(event)
+                    if watch is not None:
+                        watch(event)
+                    if isinstance(event, Interrupted):
+                        raise TrainingError(
+                            f"{event.signal} stopped the training in stage {event.stage!r} at step "
+                            f"{event.step}; call again with the same checkpoint folder to go on "
+                            "from there"
+                        )
         except TransmodalError:
-            if fresh:  # what is given next may have other classes, and another seed
+            if fresh and not begun:  # what is given next may have other classes, another seed
                 self.bridge.disconnect()
                 self.classes = ()
             raise
-        self._seen = table
-        events = advised(kernel.run())
-        if progress:
-            from .kernel.progress import show
-
-            events = show(events)
-        with closing(events):  # now, whoever keeps an error: the kernel then leaves all in order
-            for event in events:
-                if isinstance(event, Progress):
-                    self.history.append(event)
-                if watch is not None:
-                    watch(event)
-                if isinstance(event, Interrupted):
-                    raise TrainingError(
-                        f"{event.signal} stopped the training in stage {event.stage!r} at step "
-                        f"{event.step}; call again with the same checkpoint folder to go on from "
-                        "there"
-                    )
         self.training = {
             "precision": precision,
             "seed": seed,
@@ -246,7 +247,7 @@ class Translator(Joined):
                 "data are Records (Records.from_arrays, from_manifest, from_folders) or a Table, "
                 f"not a {type(records).__name__}"
             )
-        if self.classes and records.classes and records.classes != self.classes:
+        if self.classes and records.classes and tuple(records.classes) != self.classes:
             raise DataError(
                 f"the table counts the classes {', '.join(records.classes)}, this translator "
                 f"{', '.join(self.classes)}; make it by records.table(translator.domains, "

@@ -6,7 +6,7 @@ import os
 
 # before numpy, torch and the like are imported: every core has a process of its own, and the nets
 # here are so small that a second thread only waits
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +25,6 @@ def data_folder() -> Path | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     import torch
 
-    # the longest first, so that no process is left with one at the end
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
         if item.get_closest_marker("cuda") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))

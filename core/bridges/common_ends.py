@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..code import Code
-from ..errors import SettingError, UnsupportedError
+from ..errors import DataError, SettingError, UnsupportedError
 from ..layers import layers_of
 from ..modality import Modality
 from ..objectives import labelled_cross_entropy
@@ -168,11 +168,11 @@ class Ends(nn.Module):
         """The table as it is, once these domains have labels for their prenets to learn from.
 
         Raises:
-            SettingError: no item of some domain has one.
+            DataError: no item of some domain has one.
         """
         blind = [d for d in reading if not bool((table.column(d).labels >= 0).any())]
         if blind:
-            raise SettingError(
+            raise DataError(
                 f"common-space: the prenets of {', '.join(blind)} learn from labels, and none of "
                 "their items has one; label some in each domain, leave all labels out and set "
                 "generators=True, or adopt trained prenets"

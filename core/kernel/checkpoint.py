@@ -211,9 +211,22 @@ def _apart(one: Any, other: Any) -> tuple[str, str]:
     """Two values in words; of two objects with many settings, only what differs."""
     if not (isinstance(one, str) and isinstance(other, str) and "(" in one and "(" in other):
         return repr(one), repr(other)
-    parts = [re.split(r", (?=\w+=)|\(", text.removesuffix(")")) for text in (one, other)]
+    parts = [_settings(text) for text in (one, other)]
     first, second = (
         ", ".join(part for part in mine if part not in theirs)
         for mine, theirs in (parts, parts[::-1])
     )
-    return first or repr(one), second or repr(other)
+    return first or "without it", second or "without it"
+
+
+def _settings(text: str) -> list[str]:
+    """``Name(a=1, b=(2, 3))`` -> its name and settings, in words."""
+    name, _, inside = text.removesuffix(")").partition("(")
+    parts, depth = [""], 0
+    for character in inside:
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [name, *(part.strip() for part in parts)]

@@ -50,7 +50,7 @@ class Commands(click.Group):
         """Run a command; errors become one message, those raised on purpose with exit status 2."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             if ctx.params["debug"]:

@@ -67,8 +67,14 @@ def expand(inputs: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
     return files
 
 
-def outputs(files: Sequence[Path], output: Path, suffix: str) -> list[Path]:
+def outputs(files: Sequence[Path], output: Path, suffix: str, kept: Sequence[Path]) -> list[Path]:
     """Where the translation of each file goes: the output file itself, or into that folder.
+
+    Args:
+        files: to be translated.
+        output: the file or folder asked for.
+        suffix: of the results in a folder.
+        kept: files that no result may take the place of.
 
     Raises:
         SettingError: several files into one, two results of one name, or one in an input's place.
@@ -83,7 +89,7 @@ def outputs(files: Sequence[Path], output: Path, suffix: str) -> list[Path]:
         made = [output]
     if len(set(made)) < len(made):
         raise SettingError(f"two inputs have the same name, and would be one file in {output}")
-    given = {file.resolve() for file in files}
+    given = {file.resolve() for file in kept}
     for place in made:
         if place.resolve() in given:
             raise SettingError(f"{place} is an input, and would be lost; give another output")

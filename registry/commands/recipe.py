@@ -223,7 +223,8 @@ class Reader:
         settings = {key: value for key, value in section.items() if key in names}
         if out is None:
             out = self.folder / str(section.get("out", "translator"))
-        settings["checkpoint"] = self.folder / str(settings.get("checkpoint", out / "checkpoint"))
+        kept = settings.get("checkpoint")
+        settings["checkpoint"] = out / "checkpoint" if kept is None else self.folder / str(kept)
         with self.at("training"):
             Training(**settings)
         return settings, out

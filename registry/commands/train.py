@@ -15,7 +15,7 @@ from .cli import pass_registry
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Folder to save in, and to keep the state of training in; else that of the recipe.",
+    help="Folder to save in, with the state of training unless the recipe names its checkpoint.",
 )
 @pass_registry
 def train(registry: Registry, recipe: Path, out: Path | None) -> None:

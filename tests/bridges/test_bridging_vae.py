@@ -32,7 +32,7 @@ def joined(**changes: Any) -> BridgingVAE:
 def test_a_classification_of_weight_0_is_left_out(balanced: bool) -> None:
     whole, without = (joined(classification=w, balanced=balanced) for w in (1.0, 0.0))
     drawn = [draw.name for draw in whole.stages()[-1].draws]
-    assert drawn == ["items"] if balanced else ["items", "labelled"]
+    assert drawn == (["items"] if balanced else ["items", "labelled"])
     assert [draw.name for draw in without.stages()[-1].draws] == ["items"]
     for bridge, has in ((whole, True), (without, False)):
         losses = play(bridge, table("a", "b"))[-1].losses

@@ -382,7 +382,7 @@ def test_a_prenet_none_of_whose_items_has_a_label_is_refused_before_training(
                "c": Memory(Signal(torch.rand(12, 7)), unknown)}  # fmt: skip
     bridge = quick(generators=generators)
     bridge.connect(domains, 3)
-    with pytest.raises(SettingError, match="the prenets of b learn from labels, and none"):
+    with pytest.raises(DataError, match="the prenets of b learn from labels, and none"):
         drawn(bridge, Table(columns, CLASSES), "ends")
     with pytest.raises(SettingError, match="label some in each domain"):
         play(bridge, Table(columns, CLASSES))

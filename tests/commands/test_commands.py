@@ -304,7 +304,7 @@ def test_sample_and_interpolate(
 
 
 def test_another_folder_has_a_state_of_its_own(
-    registry: Registry, recipe: Path, tmp_path: Path
+    registry: Registry, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done(registry, "train", recipe)
     recipe.write_text(recipe.read_text().replace("[training]", "[training]\nseed = 5"))
@@ -313,6 +313,10 @@ def test_another_folder_has_a_state_of_its_own(
     other = tmp_path / "other"
     assert f"saved {other}" in done(registry, "train", recipe, "--out", other)
     assert (other / "checkpoint").is_dir() and (other / "config.json").is_file()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")  # which is not the recipe's folder
+    done(registry, "train", recipe, "--out", "out")
+    assert {path.name for path in Path("out").iterdir()} >= {"checkpoint", "config.json"}
 
 
 def test_a_fault_is_said_in_a_line(registry: Registry) -> None:

@@ -281,6 +281,14 @@ def test_tables_with_names_for_rows_are_taken_by_place():
     assert len(records.select([0, 2]).columns["a"].items) == 2
 
 
+def test_tables_of_numbers_are_taken_by_row():
+    class Frame(Series):
+        values = np.arange(6.0).reshape(3, 2)
+
+    records = Records.from_arrays({"a": Frame(["x", "y", "z"])})
+    assert [list(item) for item in records.columns["a"].items] == [[0, 1], [2, 3], [4, 5]]
+
+
 def test_classes_have_one_order():
     assert Records.from_arrays({"a": dots(4)}, ["7", "007", "01", "1"]).classes() == (
         "01", "1", "007", "7",

@@ -551,7 +551,7 @@ def test_a_training_that_is_left_leaves_all_in_order(progress):
     translator.fit(table("a", "b"), progress=False, device="cpu")
 
 
-def test_a_call_that_was_refused_settles_nothing():
+def test_a_call_that_was_refused_settles_nothing(tmp_path):
     class Wanting(Swap):
         needs = Needs(labels=True, advice="Label a few.")
 
@@ -575,6 +575,13 @@ def test_a_call_that_was_refused_settles_nothing():
             translator.fit(records, seed=1, progress=False, **settings)
         assert not translator.connected and not list(translator.bridge.parameters())
     again = translator.fit(known, seed=2, progress=False, device="cpu")
+    fresh = Translator({"a": Dots(), "b": Dots()}, Wanting(steps=2))
+    checkpoint = {"progress": False, "device": "cpu", "checkpoint": tmp_path}
+    fresh.fit(known, **checkpoint)
+    other = Translator({"a": Dots(), "b": Dots()}, Wanting(steps=3))
+    with pytest.raises(CheckpointError, match="another training"):
+        other.fit(known, **checkpoint)
+    assert not other.connected and other.classes == ()
     fresh = Translator({"a": Dots(), "b": Dots()}, Wanting(steps=2))
     fresh.fit(known, seed=2, progress=False, device="cpu")
     weights = fresh.bridge.state_dict()

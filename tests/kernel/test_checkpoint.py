@@ -212,4 +212,7 @@ def test_of_many_settings_those_that_differ_are_told() -> None:
     one = "Swap(width=4, steps=400, domains=(1, 2), rate=0.1)"
     assert _apart(one, one.replace("400", "500")) == ("steps=400", "steps=500")
     assert _apart(one, "Other" + one[4:]) == ("Swap", "Other")
+    assert _apart(one, one.replace("2)", "3)")) == ("domains=(1, 2)", "domains=(1, 3)")
+    assert _apart("S(a=T(b=1, c=2))", "S(a=T(b=3, c=2))") == ("a=T(b=1, c=2)", "a=T(b=3, c=2)")
+    assert _apart("S(a=1)", "S(a=1, c=1)") == ("without it", "c=1")
     assert _apart(3, None) == ("3", "None")

@@ -384,7 +384,7 @@ def test_a_prenet_none_of_whose_items_has_a_label_is_refused_before_training(
     bridge.connect(domains, 3)
     with pytest.raises(DataError, match="the prenets of b learn from labels, and none"):
         drawn(bridge, Table(columns, CLASSES), "ends")
-    with pytest.raises(SettingError, match="label some in each domain"):
+    with pytest.raises(DataError, match="label some in each domain"):
         play(bridge, Table(columns, CLASSES))
     bridge.adopt("b", domains["b"].prenet(5, pooled=True))
     assert set(bridge.ends.read_loss(drawn(bridge, Table(columns, CLASSES), "ends"))) == {"a"}

@@ -107,7 +107,8 @@ def options(folder: str, seeds: str = "0,1,2") -> Callable[[Command], Command]:
     several = [
         click.option("--seeds", default=seeds, show_default=True, type=numbers(),
                      help="Which seeds to measure."),
-        click.option("--out", default=folder, show_default=True, type=click.Path(path_type=Path),
+        click.option("--out", default=folder, show_default=True,
+                     type=click.Path(file_okay=False, path_type=Path),
                      help="Folder of what is trained and measured."),
         click.option("--threads", default=0, type=click.IntRange(0), callback=limit,
                      expose_value=False, help="Threads to train with; 0 leaves it to torch."),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from transmodal.cookbook.work import Work, remembered
+from transmodal.core.errors import SettingError
 from transmodal.core.evaluation.results import record
 
 Values = Mapping[int, Mapping[str, float]]  # by seed
@@ -55,12 +56,22 @@ class Recorder:
             verb: of the command that measures it.
             n: the number of items, or its key in the first seed's; None where there is none.
             chance: what guessing reaches.
+
+        Raises:
+            SettingError: the first seed's values lack the number of items.
         """
         found = {seed: each for seed, each in values.items() if key in each}
         if not found:
             return
         if isinstance(n, str):
-            n = next(iter(found.values()))[n]
+            seed, first = next(iter(found.items()))
+            if n not in first:
+                raise SettingError(
+                    f"the values of {name!r}, seed {seed}, do not tell of how many items they are "
+                    f"({n!r}): they are of an older recipe; delete them in "
+                    f"{self.work.folder / 'values'} to measure again"
+                )
+            n = first[n]
         record(
             self.results,
             name,

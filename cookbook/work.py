@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import TypeVar
 import click
 from torch import nn
 
+from transmodal.cookbook.files import file_sum, read_json, read_weights, write_weights
 from transmodal.core.atomic import write_atomically
 from transmodal.core.errors import SettingError, TrainingError
 from transmodal.core.kernel import Interrupted, Kernel, Training
@@ -37,11 +37,13 @@ class Work:
         folder: of weights, states of training and measured values.
         precision: of all training.
         quick: a size for checking that everything runs, not for figures.
+        validate: measure on held-back training items, for making choices.
     """
 
     folder: Path
     precision: Precision = "bf16"
     quick: bool = False
+    validate: bool = False
 
     @classmethod
     def of(
@@ -57,13 +59,13 @@ class Work:
         """
         kinds = {"quick": quick, "validate": validate, precision: precision != cls.precision}
         folder = out / "-".join(kind for kind, is_it in kinds.items() if is_it)
-        return cls(folder, precision, quick)
+        return cls(folder, precision, quick, validate)
 
     @property
     def options(self) -> str:
-        """What asks for its size and precision, to be put behind a command; "" by default."""
+        """What asks for such a folder, to be put behind a command; "" by default."""
         precision = f" --precision {self.precision}" if self.precision != Work.precision else ""
-        return " --quick" * self.quick + precision
+        return " --quick" * self.quick + " --validate" * self.validate + precision
 
     def translator(self, tag: str, seed: int) -> Path:
         """The folder of a translator, as ``trained`` keeps it."""
@@ -81,17 +83,16 @@ class Work:
 
         Raises:
             SettingError: what is there began from other weights (``check_origin``).
+            CheckpointError: it is damaged, or of another net.
         """
-        from safetensors.torch import load_file, save
-
         path = self.folder / weights_file(name)
         self.check_origin(name, path, after)
         if path.is_file():
-            net.load_state_dict(load_file(path))
+            read_weights(path, net)
         else:
             train(net)
             net.cpu()
-            write_atomically(path, save({k: v.contiguous() for k, v in net.state_dict().items()}))
+            write_weights(path, net)
         return net.eval().requires_grad_(False)
 
     def remember(
@@ -109,10 +110,11 @@ class Work:
 
         Raises:
             SettingError: what is there was measured of other files.
+            CheckpointError: it is damaged.
         """
         path = self.folder / "values" / f"{name}.json"
         fresh = not path.is_file()
-        values: dict[str, float] = measure() if fresh else json.loads(path.read_text())
+        values: dict[str, float] = measure() if fresh else read_json(path)
         self._check_measured(name, of, fresh)
         if fresh:
             write_atomically(path, json.dumps(values, indent=2) + "\n")
@@ -126,7 +128,7 @@ class Work:
         """
         kept = self._origin(f"values-{name}")
         if kept.is_file():
-            self._check_measured(name, list(json.loads(kept.read_text())), fresh=False)
+            self._check_measured(name, list(read_json(kept)), fresh=False)
 
     def _check_measured(self, name: str, of: Sequence[str], fresh: bool) -> None:
         changed = self._changed(f"values-{name}", of, fresh)
@@ -173,7 +175,7 @@ class Work:
         kept = self._origin(name)
         if fresh:
             write_atomically(kept, json.dumps(sums, indent=2) + "\n")
-        known = json.loads(kept.read_text()) if kept.is_file() else {}
+        known = read_json(kept) if kept.is_file() else {}
         for file, found in sums.items():
             if known.get(file) != found:
                 return f"{'another' if file in known else 'an unknown'} {file}"
@@ -190,12 +192,6 @@ class Work:
         for event in show(Kernel(net, stages, table, settings).run()):
             if isinstance(event, Interrupted):
                 raise TrainingError(f"{event.signal} stopped {name}; run again to go on from there")
-
-
-def file_sum(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def weights_file(name: str) -> str:
@@ -273,9 +269,13 @@ def trained(
 
 
 def remembered(folder: Path, stem: str, seeds: Sequence[int]) -> dict[int, dict[str, float]]:
-    """Seed -> the values in ``stem-seed.json``, as far as they were measured."""
+    """Seed -> the values in ``stem-seed.json``, as far as they were measured.
+
+    Raises:
+        CheckpointError: a file is damaged.
+    """
     paths = {seed: folder / f"{stem}-{seed}.json" for seed in seeds}
-    return {seed: json.loads(path.read_text()) for seed, path in paths.items() if path.is_file()}
+    return {seed: read_json(path) for seed, path in paths.items() if path.is_file()}
 
 
 def say(what: str, values: Mapping[str, float]) -> None:

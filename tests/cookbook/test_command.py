@@ -24,7 +24,7 @@ MAINS = [
 RECORDED = [  # a recipe, and a file of its values
     ("cogan", "negatives", {"n": 9, "agreement": 0.5, "agreement/chance": 0.1}),
     ("syncgan", "spoken", {"n": 9, "rate": 0.5}),
-    ("latent_transfer", "labels-100", {"mnist->mnist_b": 0.5}),
+    ("latent_transfer", "labels-100", {"n": 9, "mnist->mnist_b": 0.5}),
     ("m3d_gan", "text_text-test", {"n": 9, "bleu": 5.0}),
 ]
 
@@ -116,7 +116,8 @@ def test_what_was_done_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "what"),
     [("cogan", "record"), ("cogan", "pictures"), ("syncgan", "record"), ("syncgan", "pictures"),
-     ("latent_transfer", "record"), ("cm_gans", "record"), ("m3d_gan", "record")],
+     ("latent_transfer", "record"), ("latent_transfer", "pictures"),
+     ("cm_gans", "record"), ("m3d_gan", "record")],
 )  # fmt: skip
 def test_where_nothing_was_measured_a_recipe_says_so(name: str, what: str, tmp_path: Path) -> None:
     main = import_module(f"transmodal.cookbook.papers.{name}.__main__").main
@@ -155,6 +156,15 @@ def test_work_has_the_options_of_every_recipe_and_precision() -> None:
     assert CliRunner().invoke(train, call).output == "[3] some-work True fp32\n"
     refused = CliRunner().invoke(train, ["--precision", "fp8"])
     assert refused.exit_code == 2 and "'fp8' is not one of 'fp32', 'bf16'" in refused.output
+
+
+@pytest.mark.parametrize("module", MAINS)
+def test_a_file_is_no_folder_to_work_in(module: str, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("kept")
+    main = import_module(f"transmodal.cookbook.{module}").main
+    words = ["record"] if module.startswith("papers.") else []
+    found = CliRunner().invoke(main, [*words, "--quick", "--out", str(tmp_path / "taken")])
+    assert found.exit_code == 2 and "taken' is a file" in found.output
 
 
 @pytest.mark.parametrize("module", MAINS)

@@ -40,8 +40,10 @@ def test_the_recipe_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
     told = CliRunner().invoke(main, call, catch_exceptions=False).output
     assert told.startswith("recorded mnist->fsdd, mnist->fsdd/agreement, ")
     results = tmp_path / "quick" / "results.json"  # never the recipe's own
-    entries = {e["name"]: e["mean"] for e in json.loads(results.read_text())}
+    told = {e["name"]: e for e in json.loads(results.read_text())}
+    entries = {name: e["mean"] for name, e in told.items()}
     assert entries["mnist->fsdd"] == values["mnist->fsdd"]
+    assert {told[name]["n"] for name in ("mnist->fsdd/heard", "mnist->mnist@100")} == {150}
     for what, of in (("transfer", "base-fsdd-0"), ("labels", "reader-mnist_b-0-100")):
         (tmp_path / "quick" / "weights" / f"{of}.safetensors").write_bytes(b"other")
         refused = CliRunner().invoke(main, [what, *call[1:]])
@@ -56,11 +58,11 @@ def test_values_are_those_of_the_weights_they_name(
     monkeypatch.setattr(experiments, "load", lambda *_: sets.Set(Image(), items, items))
     monkeypatch.setattr(experiments, "judge", lambda *_: None)
     work = Work(tmp_path)
-    experiments.transfer(work, "mnist", "fsdd", 3, False)
-    experiments.precisions(work, 3, False)
-    experiments.ablation(work, 3, False)
-    experiments.with_labels(work, 10, 3, False)
-    experiments.with_labels(work, 20, 3, False)  # all there are
+    experiments.transfer(work, "mnist", "fsdd", 3)
+    experiments.precisions(work, 3)
+    experiments.ablation(work, 3)
+    experiments.with_labels(work, 10, 3)
+    experiments.with_labels(work, 20, 3)  # all there are
     both = [f"base-{name}-3-unlabelled" for name in ("mnist", "mnist_b")]
     weights = {
         "mnist-fsdd": ["base-mnist-3", "reader-mnist-3", "base-fsdd-3", "reader-fsdd-3"],

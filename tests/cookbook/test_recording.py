@@ -73,6 +73,25 @@ def test_values_of_another_model_are_not_recorded(tmp_path: Path) -> None:
         to.read("row")
 
 
+def test_values_that_do_not_tell_of_how_many_are_refused(tmp_path: Path) -> None:
+    put_down(tmp_path, {"values/row-1": {"x": 0.5}})
+    to = Recorder(Work(tmp_path), tmp_path / "results.json", [0, 1], "python -m it")
+    with pytest.raises(SettingError, match=r"the values of 'z', seed 1, do not tell .*'x/n'.*dele"):
+        to.put("z", to.read("row"), "x", "measure", n="x/n")
+    assert not to.results.exists()
+
+
+@pytest.mark.parametrize("recipe", ["cogan", "syncgan", "latent_transfer", "m3d_gan"])
+def test_damaged_values_are_told_in_a_line(recipe: str, tmp_path: Path) -> None:
+    stem = {"cogan": "edges", "syncgan": "spoken", "latent_transfer": "precision",
+            "m3d_gan": "names-test"}[recipe]  # fmt: skip
+    put_down(tmp_path / "quick", {f"values/{stem}-0": {"n": 1}})
+    (tmp_path / "quick" / "values" / f"{stem}-0.json").write_text('{"n": 1')
+    main = import_module(f"transmodal.cookbook.papers.{recipe}.__main__").main
+    found = CliRunner().invoke(main, ["record", "--quick", "--out", str(tmp_path)])
+    assert found.exit_code == 2 and f"{stem}-0.json is damaged" in found.output
+
+
 @pytest.mark.parametrize(
     ("recipe", "files", "wanted"),
     [
@@ -122,19 +141,21 @@ def test_values_of_another_model_are_not_recorded(tmp_path: Path) -> None:
             {
                 "values/mnist-fsdd-0": {"mnist->fsdd": 0.5, "mnist->fsdd/n": 8, "fsdd->fsdd/n": 7,
                                         "judge/fsdd": 0.9, "mnist->fsdd/frechet": 2.0,
-                                        "mnist->fsdd/heard": 0.25},
+                                        "mnist->fsdd/heard": 0.25, "mnist->fsdd/heard/n": 4},
                 "values/mnist-mnist-0": {"mnist_b->mnist": 0.5, "mnist_b->mnist/n": 6},
-                "values/labels-100-2": {"mnist->mnist_b": 0.5},
-                "values/precision-0": {"fp32": 0.5, "speedup": 2.0},
+                "values/labels-100-2": {"n": 15, "mnist->mnist_b": 0.5},
+                "values/ablation-0": {"n": 17, "conditional@0.05": 0.5},
+                "values/precision-0": {"n": 16, "fp32": 0.5, "speedup": 2.0},
             },
             {
                 "mnist->fsdd": (8, 0.1, f"{LATENT} transfer record"),
                 "mnist->fsdd/frechet": (8, None, f"{LATENT} transfer record"),
-                "mnist->fsdd/heard": (1000, 0.1, f"{LATENT} transfer record"),
+                "mnist->fsdd/heard": (4, 0.1, f"{LATENT} transfer record"),
                 "judge/fsdd": (7, 0.1, f"{LATENT} transfer record"),
                 "mnist->mnist/back": (6, 0.1, f"{LATENT} transfer record"),
-                "mnist->mnist@100": (5000, 0.1, f"{LATENT} labels record"),
-                "precision/fp32": (5000, 0.1, f"{LATENT} precision record"),
+                "mnist->mnist@100": (15, 0.1, f"{LATENT} labels record"),
+                "ablation/conditional@0.05": (17, 0.1, f"{LATENT} ablation record"),
+                "precision/fp32": (16, 0.1, f"{LATENT} precision record"),
                 "bf16_speedup": (None, None, f"{LATENT} precision record"),
             },
         ),

@@ -10,7 +10,7 @@ import torch
 from transmodal.cookbook.judging import kept_judge
 from transmodal.cookbook.work import Work, remembered, trained, translator_file
 from transmodal.core.bridges.universal_attention import UniversalAttention
-from transmodal.core.errors import SettingError
+from transmodal.core.errors import CheckpointError, SettingError
 from transmodal.core.evaluation.judge import train_judge
 from transmodal.core.signal import Signal
 from transmodal.core.table import Memory, Table
@@ -56,8 +56,10 @@ def test_others_never_stand_beside_the_figures_to_record() -> None:
     out = Path("some-work")
     assert Work.of(out, quick=False) == Work(out)
     assert Work.of(out, quick=True) == Work(out / "quick", quick=True)
-    assert Work.of(out, quick=False, validate=True) == Work(out / "validate")
-    assert Work.of(out, True, validate=True) == Work(out / "quick-validate", quick=True)
+    held = Work.of(out, quick=False, validate=True)
+    assert held == Work(out / "validate", validate=True) and held.options == " --validate"
+    both = Work.of(out, True, validate=True)
+    assert both == Work(out / "quick-validate", quick=True, validate=True)
     exact = Work.of(out, True, precision="fp32")
     assert exact == Work(out / "quick-fp32", "fp32", quick=True)
     assert (Work(out).options, exact.options) == ("", " --quick --precision fp32")
@@ -181,3 +183,30 @@ def test_what_is_trained_only_to_be_measured_is_put_down_too(tmp_path: Path) -> 
     assert calls == ["measure"]
     (tmp_path / "values" / "row-0.json").unlink()
     assert measured() == {"x": 1.0}
+
+
+@pytest.mark.parametrize("text", ["", '{"x": 1', "[1]", "\0"])
+def test_damaged_values_are_named_and_stay(text: str, tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    work.remember("row-0", lambda: {"x": 1.0}, of=[])
+    for name in ("values/row-0.json", "origins/values-row-0.json"):
+        path = tmp_path / name
+        before = path.read_text()
+        path.write_text(text)
+        with pytest.raises(CheckpointError, match=rf"{path.name} is damaged \(.*delete it and run"):
+            remembered(tmp_path / "values", "row", [0])
+            work.check_values("row-0")
+        assert path.read_text() == text
+        path.write_text(before)
+    assert work.remember("row-0", dict, of=[]) == {"x": 1.0}
+
+
+def test_damaged_weights_and_those_of_another_net_are_named(tmp_path: Path) -> None:
+    work, path = Work(tmp_path), tmp_path / "weights" / "net.safetensors"
+    work.keep("net", torch.nn.Linear(2, 2), lambda net: None)
+    for other in (torch.nn.Linear(2, 3), torch.nn.PReLU()):
+        with pytest.raises(CheckpointError, match=r"net.safetensors is of another net than the re"):
+            work.keep("net", other, lambda net: None)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=r"net.safetensors is damaged \(.*delete it and run"):
+        work.keep("net", torch.nn.Linear(2, 2), lambda net: None)

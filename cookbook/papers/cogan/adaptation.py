@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from transmodal.cookbook.files import read_weights, write_weights
 from transmodal.cookbook.papers.latent_transfer.sets import CLASSES, load, root
 from transmodal.cookbook.work import Work
-from transmodal.core.atomic import write_atomically
 from transmodal.core.bridges.weight_tying import WeightTying
 from transmodal.core.errors import DataError
 from transmodal.core.objectives import labelled_cross_entropy
@@ -128,7 +127,11 @@ def adapted_file(source: str, target: str, row: str, seed: int) -> str:
 
 
 def train(work: Work, source: str, target: str, row: str, seed: int) -> Translator:
-    """The translator of a row of the table, out of the work folder or trained now."""
+    """The translator of a row of the table, out of the work folder or trained now.
+
+    Raises:
+        CheckpointError: what is in the folder is damaged, or of another net.
+    """
     kind, settings = ROWS[row]
     given = {**COMMON, **settings}
     if work.quick:
@@ -142,13 +145,12 @@ def train(work: Work, source: str, target: str, row: str, seed: int) -> Translat
     name = f"{source}-{target}-{row}-{seed}"
     kept = work.folder / adapted_file(source, target, row, seed)
     if kept.is_file():
-        translator.bridge.load_state_dict(load_file(kept))
+        read_weights(kept, translator.bridge)
         return translator
     translator.fit(
         table, precision=work.precision, seed=seed, checkpoint=work.folder / "states" / name
     )
-    weights = {k: v.contiguous() for k, v in translator.bridge.state_dict().items()}
-    write_atomically(kept, save(weights))
+    write_weights(kept, translator.bridge)
     return translator
 
 

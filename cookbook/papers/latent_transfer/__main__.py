@@ -60,19 +60,19 @@ def main(
     for seed in seeds:
         if "transfer" in what:
             for number in pairs:
-                say("transfer", transfer(place, *PAIRS[number], seed, validate))
+                say("transfer", transfer(place, *PAIRS[number], seed))
         if "precision" in what:
-            say("precision", precisions(place, seed, validate))
+            say("precision", precisions(place, seed))
         if "ablation" in what:
-            say("ablation", ablation(place, seed, validate))
+            say("ablation", ablation(place, seed))
         if "labels" in what:
             for count in counts:
-                say(f"{count} labels", with_labels(place, count, seed, validate))
+                say(f"{count} labels", with_labels(place, count, seed))
     shown = place.folder if quick or validate else HERE
     if "record" in what:
         tell("recorded", record(place, shown / "results.json", seeds))
     if "pictures" in what:
-        draw(place, [PAIRS[number] for number in pairs], shown / "pictures")
+        tell("drew", draw(place, [PAIRS[number] for number in pairs], shown / "pictures"))
 
 
 def record(work: Work, results: Path, seeds: list[int]) -> list[str]:
@@ -96,17 +96,18 @@ def record(work: Work, results: Path, seeds: list[int]) -> list[str]:
             n = f"{domain}->{domain}/n"
             put(f"reconstruction/{shown}", key=f"{domain}->{domain}", n=n, chance=0.1)
             put(f"judge/{shown}", key=f"judge/{domain}", n=n, chance=0.1)
-        put(f"{source}->{target}/heard", key=f"{source}->{target}/heard", n=1000, chance=0.1)
+        heard = f"{source}->{target}/heard"
+        put(heard, key=heard, n=f"{heard}/n", chance=0.1)
     for count in LABELS:
         values = to.read(f"labels-{count}")
-        to.put(f"mnist->mnist@{count}", values, "mnist->mnist_b", "labels", n=5000, chance=0.1)
+        to.put(f"mnist->mnist@{count}", values, "mnist->mnist_b", "labels", chance=0.1)
     values = to.read("ablation")
     for name in ABLATION:
         for key in (name, f"{name}@0.05"):
-            to.put(f"ablation/{key}", values, key, "ablation", n=5000, chance=0.1)
+            to.put(f"ablation/{key}", values, key, "ablation", chance=0.1)
     values = to.read("precision")
     for key in ("fp32", "bf16"):
-        to.put(f"precision/{key}", values, key, "precision", n=5000, chance=0.1)
+        to.put(f"precision/{key}", values, key, "precision", chance=0.1)
     to.put("bf16_speedup", values, "speedup", "precision", n=None)
     return to.written
 

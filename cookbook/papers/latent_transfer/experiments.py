@@ -46,15 +46,15 @@ HEARD = 1000  # clips turned into sound and read again
 class Domain:
     """One end of an experiment: its data, judge and trained base model, when they are needed."""
 
-    def __init__(self, work: Work, name: str, set_name: str, seed: int, validate: bool) -> None:
-        self.work, self.name, self.set_name, self.validate = work, name, set_name, validate
+    def __init__(self, work: Work, name: str, set_name: str, seed: int) -> None:
+        self.work, self.name, self.set_name = work, name, set_name
         self.tag = f"{name}-{seed}"
         self.unlabelled = f"{self.tag}-unlabelled"
 
     @cached_property
     def data(self) -> Set:
         """Training and test items."""
-        return cut(load(self.set_name, self.validate), self.work.quick)
+        return cut(load(self.set_name, self.work.validate), self.work.quick)
 
     @cached_property
     def judge(self) -> Judge:
@@ -72,13 +72,10 @@ class Domain:
         return base(self.work, self.unlabelled, self.name, self.data, None)
 
 
-def ends(work: Work, source: str, target: str, seed: int, validate: bool) -> tuple[Domain, Domain]:
+def ends(work: Work, source: str, target: str, seed: int) -> tuple[Domain, Domain]:
     """Two domains; of the same set, they differ in the seed of all that is trained."""
     second = f"{target}_b" if source == target else target
-    return (
-        Domain(work, source, source, seed, validate),
-        Domain(work, second, target, seed, validate),
-    )
+    return Domain(work, source, source, seed), Domain(work, second, target, seed)
 
 
 def labelled_files(domains: tuple[Domain, Domain]) -> list[str]:
@@ -127,9 +124,9 @@ def judged(translator: Translator, domains: tuple[Domain, Domain]) -> Evaluation
     )
 
 
-def transfer(work: Work, source: str, target: str, seed: int, validate: bool) -> dict[str, float]:
+def transfer(work: Work, source: str, target: str, seed: int) -> dict[str, float]:
     """Both directions between two sets, all training items labelled."""
-    domains = ends(work, source, target, seed, validate)
+    domains = ends(work, source, target, seed)
 
     def measure() -> dict[str, float]:
         trained = [domain.labelled()[0] for domain in domains]
@@ -148,7 +145,7 @@ def transfer(work: Work, source: str, target: str, seed: int, validate: bool) ->
         for domain, accuracy in evaluation.judges.items():
             values[f"judge/{domain}"] = accuracy
         if target == "fsdd":
-            values[f"{source}->{target}/heard"] = sounded(translator, domains)
+            values |= sounded(translator, domains)
         translator.save(work.translator(tag, seed))
         return values
 
@@ -157,27 +154,29 @@ def transfer(work: Work, source: str, target: str, seed: int, validate: bool) ->
     return work.remember(f"{tag}-{seed}", measure, of)
 
 
-def sounded(translator: Translator, domains: tuple[Domain, Domain]) -> float:
+def sounded(translator: Translator, domains: tuple[Domain, Domain]) -> dict[str, float]:
     """Accuracy on clips that went to sound (Griffin-Lim) and back to log-mels."""
     source, target = domains
     test = source.data.test
     made = translator.translate_signal(test.signal[:HEARD], source.name, target.name)
     waves = target.data.modality.split(made)
-    return heard(target.judge, target.data.modality, waves, test.labels[:HEARD])
+    share = heard(target.judge, target.data.modality, waves, test.labels[:HEARD])
+    name = f"{source.name}->{target.name}/heard"
+    return {name: share, f"{name}/n": len(waves)}
 
 
-def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, float]:
+def with_labels(work: Work, count: int, seed: int) -> dict[str, float]:
     """MNIST -> MNIST with ``count`` labels in all; base models without labels, as published.
 
     Each domain knows half of the labels, and no picture is labelled in both. Ten labels cannot
     be shared out so that each domain has every class: there both know the same ten pictures.
     """
-    domains = ends(work, "mnist", "mnist", seed, validate)
+    domains = ends(work, "mnist", "mnist", seed)
     naming = {d: f"{d.tag}-{count}" for d in domains if 0 < count < len(d.data.train)}  # readers
 
     def measure() -> dict[str, float]:
         models = (domains[0].without_labels(), domains[1].without_labels())
-        values = {}
+        values: dict[str, float] = {"n": len(domains[0].data.test)}
         given = []
         for half, domain in enumerate(domains):
             truth = domain.data.train.labels
@@ -208,14 +207,14 @@ def with_labels(work: Work, count: int, seed: int, validate: bool) -> dict[str, 
     return work.remember(f"labels-{count}-{seed}", measure, of)
 
 
-def ablation(work: Work, seed: int, validate: bool) -> dict[str, float]:
+def ablation(work: Work, seed: int) -> dict[str, float]:
     """MNIST -> MNIST by parts of the bridge, on base models without labels, as published."""
-    domains = ends(work, "mnist", "mnist", seed, validate)
+    domains = ends(work, "mnist", "mnist", seed)
 
     def measure() -> dict[str, float]:
         models = (domains[0].without_labels(), domains[1].without_labels())
         labels = (domains[0].data.train.labels, domains[1].data.train.labels)
-        values = {}
+        values: dict[str, float] = {"n": len(domains[0].data.test)}
         for name, settings in ABLATION.items():
             for weight in (0.05, 1.0):  # the paper's weight of the classification, and ours
                 translator = bridged(
@@ -235,17 +234,17 @@ def ablation(work: Work, seed: int, validate: bool) -> dict[str, float]:
     return work.remember(f"ablation-{seed}", measure, unlabelled_files(domains))
 
 
-def precisions(work: Work, seed: int, validate: bool) -> dict[str, float]:
+def precisions(work: Work, seed: int) -> dict[str, float]:
     """The bridge trained in fp32 and in bf16: accuracy of each, and the ratio of their times.
 
     It is trained in both whatever the precision of ``work``, which is that of the base models.
     """
-    domains = ends(work, "mnist", "mnist", seed, validate)
+    domains = ends(work, "mnist", "mnist", seed)
 
     def measure() -> dict[str, float]:
         models = tuple(domain.labelled()[0] for domain in domains)
         labels = (domains[0].data.train.labels, domains[1].data.train.labels)
-        values: dict[str, float] = {}
+        values: dict[str, float] = {"n": len(domains[0].data.test)}
         for precision in PRECISIONS:
             translator = bridged(work, domains, (models[0], models[1]), labels, seed, precision)
             found = judged(translator, domains).between("mnist", "mnist_b")

@@ -21,11 +21,18 @@ from transmodal.registry import Registry
 STEPS = 10
 
 
-def draw(work: Work, pairs: Sequence[tuple[str, str]], folder: Path, seed: int = 0) -> None:
-    """A picture of transfers and one of interpolations for each pair, as PNG files."""
-    registry = Registry.load()
+def draw(work: Work, pairs: Sequence[tuple[str, str]], folder: Path, seed: int = 0) -> list[str]:
+    """Pictures of transfers and of interpolations as PNG files, and the names of the pairs drawn.
+
+    A pair whose translator is not there is left out.
+    """
+    registry, drawn = Registry.load(), []
     for source, target in pairs:
-        translator = Translator.load(work.translator(f"{source}-{target}", seed), registry)
+        place = work.translator(f"{source}-{target}", seed)
+        if not (place / "config.json").is_file():
+            continue
+        drawn.append(place.name)
+        translator = Translator.load(place, registry)
         first, second = translator.domains
         for here, there, name in ((first, second, source), (second, first, target)):
             data = load(name)
@@ -35,6 +42,7 @@ def draw(work: Work, pairs: Sequence[tuple[str, str]], folder: Path, seed: int =
             row = [*_previews(translator, here, signal), *_previews(translator, there, made)]
             save_picture(grid(row, len(shown)), folder / f"{here}-{there}.png")
             save_picture(_way(translator, here, there, signal), folder / f"way-{here}-{there}.png")
+    return drawn
 
 
 def _two_of_each(labels: Tensor) -> Tensor:

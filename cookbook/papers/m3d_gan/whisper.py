@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import pad
 
-from transmodal.cookbook.work import file_sum
+from transmodal.cookbook.files import file_sum
 from transmodal.core.errors import DataError, UnsupportedError
 from transmodal.core.sound.files import resample
 
@@ -118,10 +118,6 @@ class Whisper:
             without_timestamps=True,
         )
         return " ".join(part.text.strip() for part in parts)
-
-    def wer(self, said: Sequence[str], waves: Sequence[Tensor], sample_rate: int) -> float:
-        """Word error rate of waveforms that should say these texts."""
-        return word_errors(said, [self.hear(wave, sample_rate) for wave in waves])
 
 
 def _join(folder: Path) -> None:

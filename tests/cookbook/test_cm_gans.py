@@ -12,7 +12,14 @@ import torch
 from click.testing import CliRunner
 from sklearn.cross_decomposition import CCA
 
-from transmodal.cookbook.papers.cm_gans import baselines, baselines_deep, measure, methods, sets
+from transmodal.cookbook.papers.cm_gans import (
+    baselines,
+    baselines_deep,
+    experiments,
+    measure,
+    methods,
+    sets,
+)
 from transmodal.cookbook.papers.cm_gans.__main__ import main
 from transmodal.cookbook.papers.cm_gans.measure import Reading
 from transmodal.core.errors import DataError
@@ -109,6 +116,50 @@ def test_choices_are_kept(tmp_path: Path) -> None:
 def test_a_method_that_has_not_chosen_is_told_to() -> None:
     with pytest.raises(DataError, match="cm_gans has chosen nothing on toy yet; run choose for it"):
         methods.chosen("toy", "cm_gans")
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Wikipedia is a toy set, and what methods chose there may be written."""
+    monkeypatch.setattr(experiments, "data", lambda *_: toy())
+    monkeypatch.setattr(methods, "CHOICES", tmp_path / "choices.json")
+    choice = methods.Choice({"size": 2}, Reading(), 0.5)
+    methods.keep(methods.CHOICES, "wikipedia", "cca", choice)
+    return methods.CHOICES
+
+
+CALL = ["--quick", "--data", "wikipedia", "--methods", "cca", "--seeds", "0", "--out"]
+
+
+def test_values_of_another_choice_are_refused(toys: Path, tmp_path: Path) -> None:
+    call = ["compare", *CALL, str(tmp_path)]
+    first = CliRunner().invoke(main, call, catch_exceptions=False)
+    assert first.exit_code == 0, first.output
+    assert CliRunner().invoke(main, call, catch_exceptions=False).output == first.output
+    for other in (
+        methods.Choice({"size": 1}, Reading(), 0.5),
+        methods.Choice({"size": 2}, Reading(form="centred"), 0.5),
+    ):
+        methods.keep(toys, "wikipedia", "cca", other)
+        refused = CliRunner().invoke(main, call)
+        assert refused.exit_code == 2 and "wikipedia-cca-0.npz was measured by" in refused.output
+
+
+def test_damaged_values_are_named(toys: Path, tmp_path: Path) -> None:
+    (tmp_path / "quick").mkdir()
+    for damaged in (b"", b"no zip", b"PK\x03\x04"):
+        (tmp_path / "quick" / "wikipedia-cca-0.npz").write_bytes(damaged)
+        for verb in ("compare", "record"):
+            found = CliRunner().invoke(main, [verb, *CALL, str(tmp_path)])
+            assert found.exit_code == 2 and "wikipedia-cca-0.npz is damaged" in found.output
+
+
+def test_a_quick_look_is_recorded_as_one(toys: Path, tmp_path: Path) -> None:
+    call = ["compare", "record", *CALL, str(tmp_path)]
+    assert CliRunner().invoke(main, call, catch_exceptions=False).exit_code == 0
+    entries = json.loads((tmp_path / "quick" / "results.json").read_text())
+    start = "python -m transmodal.cookbook.papers.cm_gans"
+    assert {e["command"] for e in entries} == {f"{start} compare record --data wikipedia --quick"}
 
 
 @pytest.mark.parametrize("option", ["--data", "--methods"])

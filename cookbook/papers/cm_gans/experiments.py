@@ -81,44 +81,61 @@ class Run:
     def compare(self, name: str, only: tuple[str, ...], seed: int) -> Iterator[tuple[str, float]]:
         """Every method on a set by what it chose; its average bi-modal MAP on test items."""
         for key in only:
-            reading = chosen(name, key).reading
-            yield key, self._measured(name, seed, {key: reading}, partial(self.learn, name, key))
+            readings = {key: chosen(name, key).reading}
+            learn = partial(self.learn, name, key)
+            yield key, self._measured(name, seed, readings, self._settings(name, key), learn)
 
     def learn(self, name: str, method: str, seed: int) -> Learned:
         """A method trained on a set by what it chose."""
-        short = QUICK if self.quick and "steps" in tunable(method) else {}
-        settings = chosen(name, method).settings | short
+        settings = self._settings(name, method)
         return METHODS[method].learn(self.set(name).training, seed, **settings)
+
+    def _settings(self, name: str, method: str) -> dict[str, Any]:
+        """What a method chose on a set."""
+        short = QUICK if self.quick and "steps" in tunable(method) else {}
+        return chosen(name, method).settings | short
 
     def ablate(self, name: str, seed: int) -> Iterator[tuple[str, float]]:
         """Every row of the paper's ablations, by s, and by the semantic head where it has one.
 
         The paper's terms alone: without our agreement.
         """
-        whole = chosen(name, OURS).settings | {"agreement": 0.0} | (QUICK if self.quick else {})
+        whole = self._settings(name, OURS) | {"agreement": 0.0}
         for row, changes in ABLATIONS.items():
             settings = {**whole, **changes}
             readings = {f"ablation-{row}": Reading()}
             if settings.get("semantic", 1.0):
                 readings[f"ablation-{row}-semantic"] = Reading(semantic=True)
-            yield (
-                row,
-                self._measured(name, seed, readings, partial(self._ours, name, settings=settings)),
-            )
+            learn = partial(self._ours, name, settings=settings)
+            yield row, self._measured(name, seed, readings, settings, learn)
 
     def _ours(self, name: str, seed: int, settings: Mapping[str, Any]) -> Learned:
         return common_space(self.set(name).training, seed, **settings)
 
     def _measured(
-        self, name: str, seed: int, readings: Mapping[str, Reading], learn: Callable[[int], Learned]
+        self,
+        name: str,
+        seed: int,
+        readings: Mapping[str, Reading],
+        settings: Mapping[str, Any],
+        learn: Callable[[int], Learned],
     ) -> float:
+        """The average bi-modal MAP by the first reading.
+
+        Raises:
+            SettingError: what is in the folder was measured by other settings.
+            CheckpointError: it is damaged.
+        """
+        by = {row: f"{dict(sorted(settings.items()))}, {it}" for row, it in readings.items()}
         paths = {row: self.path(name, row, seed) for row in readings}
-        if not all(path.is_file() for path in paths.values()):
+        kept = {row: measure.read(at, by[row]) for row, at in paths.items() if at.is_file()}
+        if kept.keys() != paths.keys():
             tested, learned = self.set(name), learn(seed)
             for row, reading in readings.items():
                 found = measure.vectors(learned, tested, reading)
-                measure.save(paths[row], measure.precisions(found, tested.truth))
-        return measure.bimodal(measure.read(next(iter(paths.values()))))
+                kept[row] = measure.precisions(found, tested.truth)
+                measure.save(paths[row], kept[row], by[row])
+        return measure.bimodal(kept[next(iter(paths))])
 
 
 def tunable(method: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from transmodal.cookbook.papers.cm_gans.baselines import Embed, Learned
 from transmodal.cookbook.papers.cm_gans.sets import Set
 from transmodal.core.atomic import write_atomically
+from transmodal.core.errors import CheckpointError, SettingError
 from transmodal.core.evaluation import retrieval
 from transmodal.core.evaluation.ranking import Ranking
 from transmodal.core.evaluation.retrieval import Interval, evaluate_retrieval
@@ -84,18 +86,37 @@ def between_map(found: Mapping[str, Tensor], truth: Mapping[str, Tensor]) -> flo
     return float(np.mean([ranking.average_precision().mean() for ranking in each]))
 
 
-def save(path: Path, found: Precisions) -> None:
-    """Keep average precisions, query by query."""
+def save(path: Path, found: Precisions, by: str) -> None:
+    """Keep average precisions, query by query, and the settings ``by`` which they were reached."""
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {way.replace("->", "_to_"): v for way, v in found.items()}
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **arrays, by=np.array(by))
     write_atomically(path, buffer.getvalue())
 
 
-def read(path: Path) -> Precisions:
-    """What ``save`` kept."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return {way.replace("_to_", "->"): arrays[way] for way in arrays.files}
+def read(path: Path, by: str | None = None) -> Precisions:
+    """What ``save`` kept.
+
+    Args:
+        path: the file.
+        by: the settings wanted; any where None, or where the file does not say.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        SettingError: it is of other settings.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {way.replace("_to_", "->"): arrays[way] for way in arrays.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); delete it and run again") from error
+    kept = found.pop("by", None)
+    if by is not None and kept is not None and str(kept) != by:
+        raise SettingError(
+            f"{path} was measured by {kept}, and it is {by} now; delete it to measure again, or "
+            "give another folder by --out"
+        )
+    return found
 
 
 def difference(ours: Precisions, other: Precisions) -> Interval:

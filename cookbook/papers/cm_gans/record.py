@@ -47,7 +47,7 @@ class Recorder:
             return found
         chance = self.chance(name)
         first = next(iter(found.values()))
-        command = f"{COMMAND} {verb} record --data {name}"
+        command = self.command(verb, name)
         for way, each in first.items():
             values = {seed: float(v[way].mean()) for seed, v in found.items()}
             self._write(f"{title}/{way}", values, len(each), chance[way], command)
@@ -55,6 +55,10 @@ class Recorder:
         luck = measure.bimodal(chance)
         self._write(f"{title}/average", average, _queries(first), luck, command)
         return found
+
+    def command(self, verb: str, name: str) -> str:
+        """What measures and records a set's figures."""
+        return f"{COMMAND} {verb} record --data {name}" + " --quick" * self.run.quick
 
     def gap(self, title: str, ours: Values, other: Values, command: str) -> None:
         """By how much the average bi-modal MAP differs, with its 95 % interval."""
@@ -84,7 +88,7 @@ def record(run: Run, folder: Path, seeds: list[int], sets: tuple[str, ...] = DAT
     it = Recorder(run, folder, seeds)
     for name in sets:
         found = {row: it.put(name, row, f"{name}/{row}", "compare") for row in METHODS}
-        command = f"{COMMAND} compare record --data {name}"
+        command = it.command("compare", name)
         others = {row: v for row, v in found.items() if v and row not in (OURS, "published")}
         if found[OURS] and others:
             best = max(others, key=lambda row: measure.bimodal(_mean(others[row])))

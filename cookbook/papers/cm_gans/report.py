@@ -22,7 +22,7 @@ LETTERS, LINE = 13, 12  # their height in pixels, and how many stand in a line
 
 
 def report(run: Run, name: str, seed: int) -> Path:
-    """Train on a set, rank its test items, and write the page into the work folder.
+    """Train on a set, rank its test items, and write the page beside the measured values.
 
     Queries are drawn at random, the same for every seed.
 
@@ -70,7 +70,7 @@ def report(run: Run, name: str, seed: int) -> Path:
                 f"Query: {data.classes[asked]}; average precision {precision[q]:.3f}. Found: "
                 f"{', '.join(data.classes[label] for label in classes)}.",
             )
-    path = run.work / f"{name}.html"
+    path = run.values / f"{name}.html"
     page.write(path)
     return path
 

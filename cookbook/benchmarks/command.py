@@ -52,13 +52,21 @@ def killing(number: int) -> Callable[[Command], Command]:
 
 
 def given(*names: str) -> str:
-    """The running command's parameters of these names that are not as by default, to record them.
+    """The running command's options of these names that are not as by default, to record them.
 
-    Each with a blank before it, as one gives it: `` --rounds 3``.
+    Each with a blank before it, as one gives it: `` --rounds 3 --quick``.
     """
     context = click.get_current_context()
-    return "".join(
-        f" {param.opts[0]} {context.params[param.name]}"
-        for param in context.command.params
-        if param.name in names and context.params[param.name] != param.get_default(context)
-    )
+    words = []
+    for param in context.command.params:
+        if param.name not in names or not isinstance(param, click.Option):
+            continue
+        value = context.params[param.name]
+        if value == param.get_default(context):
+            continue
+        if param.is_flag:
+            words.append(param.opts[0])
+        else:
+            each = value if param.multiple else [value]
+            words += [f"{param.opts[0]} {one}" for one in each]
+    return "".join(f" {word}" for word in words)

@@ -93,8 +93,8 @@ def main(
         survived, done = chains(arguments, Path(work), kills, LONGEST[quick], seed)
     click.echo(f"{survived} of {done}")
     if recorded:
-        said = f"{name} --kills {kills}{' --quick' if quick else ''} --record"
-        command = f"python -m transmodal.cookbook.benchmarks.kill_resume {said}" + given("seed")
+        command = f"python -m transmodal.cookbook.benchmarks.kill_resume {name} --record"
+        command += given("kills", "quick", "seed")
         path = PAPERS / GAMES[name] / "results.json"
         record(path, "resumed", {seed: survived / done}, n=done, command=command)
     if survived < done:

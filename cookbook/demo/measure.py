@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from transmodal.cookbook.benchmarks.command import to_record
+from transmodal.cookbook.benchmarks.command import given, to_record
 from transmodal.cookbook.command import RecipeCommand
 from transmodal.cookbook.demo.folder import figures_in
 from transmodal.cookbook.demo.run import run
@@ -22,7 +23,7 @@ KEYS = ("digits->spoken", "spoken->digits")
 @click.option(
     "--out",
     "place",
-    type=click.Path(path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo-seeds"),
     show_default=True,
     help="Keeps a demo for each seed; those that are finished are not run again.",
@@ -36,16 +37,21 @@ def main(seeds: tuple[int, ...], place: Path, precision: str, quick: bool, recor
     found = {}
     for seed in seeds:
         out = place / f"seed-{seed}"
-        figures = figures_in(out, {"seed": seed, "quick": quick})
+        wanted: dict[str, Any] = {"seed": seed, "quick": quick}
+        if precision != "auto":
+            wanted["precision"] = precision
+        figures = figures_in(out, wanted)
         found[seed] = figures or run(registry, out, seed=seed, precision=precision, quick=quick)
     click.echo(table(found))
     if recorded:
+        results = place / RESULTS.name if quick else RESULTS  # few steps are no figures
         command = "python -m transmodal.cookbook.demo.measure --record"
+        command += given("seeds", "precision", "quick")
         for key in KEYS:
             values = {seed: figures["accuracy"][key] for seed, figures in found.items()}
             n = sum(figures["n"][key] for figures in found.values())
             chance = next(iter(found.values()))["chance"]
-            record(RESULTS, f"demo/{key}", values, n=n, chance=chance, command=command)
+            record(results, f"demo/{key}", values, n=n, chance=chance, command=command)
 
 
 def table(found: dict[int, dict[str, dict[str, float]]]) -> str:

@@ -199,7 +199,7 @@ def test_figures_are_kept_and_recorded(finished, tmp_path: Path, monkeypatch):
 
     out, _ = finished
     (tmp_path / "seed-0").symlink_to(out)
-    monkeypatch.setattr(measure, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(measure, "RESULTS", tmp_path / "the-recipes" / "results.json")
     words = ["--seeds", "0", "--out", str(tmp_path), "--quick", "--record"]
     result = CliRunner().invoke(measure.main, words)
     assert result.exit_code == 0, result.output
@@ -208,7 +208,37 @@ def test_figures_are_kept_and_recorded(finished, tmp_path: Path, monkeypatch):
         key = entry["name"].removeprefix("demo/")
         assert entry["mean"] == figures["accuracy"][key]
         assert entry["n"] == figures["n"][key] and entry["chance"] == 0.1
-        assert entry["command"] == "python -m transmodal.cookbook.demo.measure --record"
+        started = "python -m transmodal.cookbook.demo.measure --record"
+        assert entry["command"] == f"{started} --seeds 0 --quick"
+    assert not measure.RESULTS.exists()  # of a few steps
+
+
+def test_finished_demos_of_another_precision_are_not_taken_for_those_asked(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from transmodal.cookbook.demo import measure
+    from transmodal.cookbook.demo.folder import write_note
+
+    keys = (*measure.KEYS, "digits->spoken heard")
+    figures = {"accuracy": dict.fromkeys(keys, 0.5), "n": dict.fromkeys(keys, 9), "chance": 0.1}
+    settings = {"seed": 3, "precision": "bf16", "quick": False}
+    write_note(tmp_path / "seed-3", settings, figures)
+    runs = []
+    other = {**figures, "accuracy": dict.fromkeys(keys, 0.75)}
+    monkeypatch.setattr(measure, "run", lambda *_, **asked: runs.append(asked) or other)
+    monkeypatch.setattr(measure, "RESULTS", tmp_path / "results.json")
+    command = "python -m transmodal.cookbook.demo.measure --record --seeds 3"
+    for words, end, wanted in (
+        ([], "", 0.5),
+        (["--precision", "bf16"], " --precision bf16", 0.5),
+        (["--precision", "fp32"], " --precision fp32", 0.75),
+    ):
+        call = ["--seeds", "3", "--out", str(tmp_path), "--record", *words]
+        told = CliRunner().invoke(measure.main, call, catch_exceptions=False)
+        assert told.exit_code == 0, told.output
+        for entry in json.loads(measure.RESULTS.read_text()):
+            assert (entry["mean"], entry["command"]) == (wanted, command + end)
+    assert [asked["precision"] for asked in runs] == ["fp32"]
 
 
 @pytest.mark.slow

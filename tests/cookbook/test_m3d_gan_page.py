@@ -79,6 +79,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
 def test_every_task_is_shown_and_what_sounds_can_be_played(work: Work) -> None:
     pictures = work.folder / "pictures"
     written = page(work, 0, pictures).read_text("utf-8")
+    assert "Not trained yet" not in written
     sections = [part.split("</h2>")[0] for part in written.split("<h2>")[1:]]
     assert len(sections) == len(SECTIONS) + 1  # names has one for each way
     parts = dict(zip(sections, written.split("<h2>")[1:], strict=True))
@@ -100,6 +101,7 @@ def test_every_task_is_shown_and_what_sounds_can_be_played(work: Work) -> None:
 def test_a_task_without_a_translator_is_left_out(tmp_path: Path) -> None:
     written = page(Work(tmp_path), 0, tmp_path / "pictures").read_text("utf-8")
     assert "<h2>" not in written
+    assert f"Not trained yet, and so not here: {', '.join(SECTIONS)}." in written
 
 
 def test_references_stand_beside_what_was_made(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:

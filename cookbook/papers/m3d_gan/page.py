@@ -29,18 +29,19 @@ def page(work: Work, seed: int, pictures: Path) -> Path:
     """Write the page, and its grids as files for the README.
 
     Args:
-        work: the folder; a task whose translator is not there is left out.
+        work: the folder; a task whose translator is not there is left out, and named.
         seed: of the translators.
         pictures: folder of the grids.
     """
-    report = Report(
-        "M3D-GAN: six tasks, one architecture",
-        "Held-out items, not chosen: at even distances in the test part.",
-    )
-    for tag, section in SECTIONS.items():
-        folder = work.translator(tag, seed)
-        if (folder / "config.json").is_file():
-            section(report, work, Translator.load(folder, Registry.load()), pictures)
+    folders = {tag: work.translator(tag, seed) for tag in SECTIONS}
+    missing = [tag for tag, folder in folders.items() if not (folder / "config.json").is_file()]
+    text = "Held-out items, not chosen: at even distances in the test part."
+    if missing:
+        text += f"\n\nNot trained yet, and so not here: {', '.join(missing)}."
+    report = Report("M3D-GAN: six tasks, one architecture", text)
+    for tag in [tag for tag in SECTIONS if tag not in missing]:
+        ours = Translator.load(folders[tag], Registry.load())
+        SECTIONS[tag](report, work, ours, pictures)
     path = work.folder / "report.html"
     report.write(path)
     return path

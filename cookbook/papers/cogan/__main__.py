@@ -1,6 +1,6 @@
 """Measure and record the paper's figures.
 
-    python -m transmodal.cookbook.papers.cogan edges negatives adaptation tied rotation transform record
+    python -m transmodal.cookbook.papers.cogan edges negatives adaptation tied lead rotation transform record
 
 Values are kept in the work folder seed by seed: a run that was stopped goes on where it was.
 ``record`` writes results.json from them, and ``pictures`` the figures.

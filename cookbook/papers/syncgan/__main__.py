@@ -1,6 +1,7 @@
 """Measure and record SyncGAN's experiments.
 
-    python -m transmodal.cookbook.papers.syncgan rates rotated spoken transfer inversion record
+    python -m transmodal.cookbook.papers.syncgan rates rotated spoken transfer inversion ablation \\
+        instruments record
 
 Translators and values are kept in the folder given by ``--out``: a run that was stopped goes on
 where it was. ``record`` writes results.json from them, and ``pictures`` draws.

@@ -42,7 +42,7 @@ class Text(Modality):
     Args:
         unit: "byte" (of UTF-8: any script, no learning), "character" (of an alphabet) or "piece"
             (of a sentencepiece model); ``Text.learned`` makes the latter two from texts.
-        alphabet: for characters, each once.
+        alphabet: for characters, each once, as form NFC has them.
         model: for pieces, the sentencepiece model, in base64.
         longest: units in a text at most, its end not counted; longer ones are refused, and
             none longer is made.

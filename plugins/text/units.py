@@ -16,6 +16,7 @@ from ...core.errors import DataError, SettingError
 PAD, END, UNKNOWN, FIRST = 0, 1, 2, 3
 SPECIAL = ["<pad>", "</s>", "<unk>"]
 LOST = "\ufffd"  # what an unknown unit is written as
+SPACE = "\u2581"  # sentencepiece's mark of a space
 LEARNED = {"character": "alphabet", "piece": "model"}  # kind of units -> what it needs
 
 
@@ -103,7 +104,9 @@ class Pieces(Units):
         return list(self.processor.encode(text))
 
     def decode(self, ids: Sequence[int]) -> str:
-        return str(self.processor.decode(list(ids)))
+        text = str(self.processor.decode(list(ids)))
+        # a model of texts without spaces has no piece for one, and spells its mark byte by byte
+        return text.replace(SPACE, " ")
 
 
 def spelling(kind: str, alphabet: str, model: str) -> Units:

@@ -46,6 +46,13 @@ def test_characters_of_the_alphabet_come_back(text: str) -> None:
     assert signal.lengths.tolist() == [len(wanted) + 1]
 
 
+@pytest.mark.parametrize("seen", [["猫坐在垫子上", "狗跑了"], ["แมวนั่งบนเสื่อ", "หมาวิ่ง"], ["a", "b"]])
+def test_pieces_of_texts_without_spaces_give_spaces_back(seen: list[str]) -> None:
+    text = Text.learned(seen, size=300)
+    for wanted in ("the cat sat", " ", "  on a mat "):
+        assert text.split(text.collate([wanted])) == [wanted]
+
+
 def test_what_an_alphabet_lacks_is_one_unknown_unit_each() -> None:
     signal = CHARACTERS.collate(["cat 猫!"])
     assert signal.values[0].tolist().count(2) == 2

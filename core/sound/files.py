@@ -14,6 +14,7 @@ from ..errors import MediaError
 
 MAX_BYTES = 256 << 20  # of a file
 MAX_SECONDS = 600.0  # of a clip
+UNKNOWN = 0x7FFFF000  # bytes of data, and more: of a WAV stream
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
 WRITES = (".wav", ".flac")
 
@@ -43,7 +44,7 @@ def read_sound(path: Path, sample_rate: int) -> Tensor:
         if isinstance(error, MediaError):
             raise
         raise MediaError(f"{path}: not a readable sound ({error})") from error
-    if len(samples) < frames or (path.suffix.lower() == ".wav" and _cut_short(path)):
+    if len(samples) < frames or _cut_short(path):
         raise MediaError(f"{path}: truncated, {len(samples)} samples are left")
     if len(samples) == 0:
         raise MediaError(f"{path}: holds no samples")
@@ -53,17 +54,21 @@ def read_sound(path: Path, sample_rate: int) -> Tensor:
 
 
 def _cut_short(path: Path) -> bool:
-    """Whether a WAV file ends before its data does; libsndfile reads such files in silence."""
+    """Whether a WAV or Ogg file ends before its data; libsndfile reads such files in silence."""
     with path.open("rb") as file:
-        head = file.read(12)
+        head, size = file.read(12), path.stat().st_size
+        if head[:4] == b"OggS":
+            file.seek(0)
+            while len(head := file.read(27)) == 27 and head[:4] == b"OggS":
+                file.seek(sum(file.read(head[26])), 1)  # a page: the lengths of its parts, and they
+            return file.tell() > size
         if head[:4] != b"RIFF" or head[8:] != b"WAVE":
             return False
-        size = path.stat().st_size
         while len(head := file.read(8)) == 8:
             length = int.from_bytes(head[4:], "little")
             if head[:4] == b"data":
-                # streams of unknown length say 0 or the largest number
-                return 0 < length < 0xFFFFFF00 and file.tell() + length > size
+                # streams of unknown length say 0, the largest number, or (SoX) one near half of it
+                return 0 < length < UNKNOWN and file.tell() + length > size
             file.seek(length + length % 2, 1)
     return False
 
@@ -82,8 +87,12 @@ def trim(wave: Tensor, decibels: float, n_fft: int, hop: int) -> Tensor:
     """A waveform without the silence at its ends: frames this far below the loudest (librosa)."""
     import librosa
 
+    # all frames below 1e-5 are one level to librosa: where the threshold may lie there, it hears
+    # the wave louder; the loudest frame has a peak, at the least, among zeros
+    threshold = wave.abs().max().item() / n_fft**0.5 * 10 ** (-decibels / 20)
+    heard = wave.numpy() * max(1.0, 2e-5 / (threshold or 1.0))
     _, (start, stop) = librosa.effects.trim(
-        wave.numpy(), top_db=decibels, frame_length=n_fft, hop_length=hop
+        heard, top_db=decibels, frame_length=n_fft, hop_length=hop
     )
     return wave[int(start) : int(stop)]
 

@@ -81,6 +81,29 @@ def test_a_truncated_flac_is_named(tmp_path: Path) -> None:
         Speech().read(tmp_path / "a.flac")
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
+def test_a_truncated_ogg_is_named(tmp_path: Path, share: float) -> None:
+    """libsndfile reads the pages that are whole, and says nothing of the rest."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 40000)
+    soundfile.write(tmp_path / "a.ogg", noise, RATE)
+    assert len(Speech().read(tmp_path / "a.ogg")) == len(noise)
+    whole = (tmp_path / "a.ogg").read_bytes()
+    (tmp_path / "a.ogg").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(MediaError, match=r"a\.ogg: truncated"):
+        Speech().read(tmp_path / "a.ogg")
+
+
+@pytest.mark.parametrize("length", [0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_stream_that_does_not_say_its_length_is_read(tmp_path: Path, length: int) -> None:
+    """As SoX (the first) and others write WAV files into a pipe."""
+    wav = _wav(tmp_path)
+    place = wav.index(b"data") + 4
+    stream = wav[:place] + length.to_bytes(4, "little") + wav[place + 4 :]
+    (tmp_path / "stream.wav").write_bytes(stream)
+    whole = Speech().read(tmp_path / "good.wav")
+    assert torch.equal(Speech().read(tmp_path / "stream.wav"), whole)
+
+
 def test_files_without_samples_and_missing_ones_are_named(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "none.wav", TONE[:0], RATE)
     with pytest.raises(MediaError, match=r"none\.wav: holds no samples"):

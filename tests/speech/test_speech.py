@@ -68,6 +68,15 @@ def test_level_and_leading_silence_make_no_difference() -> None:
     assert signal.values[0].max() == pytest.approx(signal.values[1].max().item(), abs=1e-3)
 
 
+@pytest.mark.parametrize("decibels", [30, 60, 120])
+@pytest.mark.parametrize("level", [1.0, 0.03, 2e-4])
+def test_silence_is_trimmed_from_clips_of_any_level(decibels: float, level: float) -> None:
+    clip = np.pad(np.resize(np.float32([level, -level]), 2048), (2048, 2048))
+    signal = Speech(trim=decibels).collate([clip])
+    assert signal.lengths is not None
+    assert signal.lengths.tolist() == [1 + 2048 // 128 + 3]  # what touches the sound, and it
+
+
 def test_every_form_of_an_item() -> None:
     speech = Speech(trim=None)
     short = (CHIRP * 32767).astype(np.int16)

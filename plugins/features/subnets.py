@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ...core.code import Code
 from ...core.critics import Flat, Logit
 from ...core.errors import DataError
+from ...core.sequences.gru import exact
 from ...core.signal import Signal
 from ...core.subnets import check_condition, mean_token
 
@@ -42,7 +43,7 @@ class Scale(nn.Module):
         return (values - self.mean) / self.std
 
     def back(self, x: Tensor) -> Signal:
-        return Signal(x.float() * self.std + self.mean)
+        return Signal(exact(x) * self.std + self.mean)
 
 
 class FeaturesPrenet(nn.Module):
@@ -62,7 +63,7 @@ class FeaturesPrenet(nn.Module):
             )
 
     def forward(self, signal: Signal) -> Code:
-        return Code.of(self.net(self.scale(signal)).float())
+        return Code.of(exact(self.net(self.scale(signal))))
 
 
 class Enter(nn.Module):

@@ -17,7 +17,7 @@ from ...core.code import Code
 from ...core.critics import Logit
 from ...core.errors import DataError
 from ...core.sequences.decoder import AttentionDecoder
-from ...core.sequences.gru import GRU
+from ...core.sequences.gru import GRU, exact
 from ...core.sequences.taught import Taught
 from ...core.signal import Signal
 from ...core.subnets import check_condition, he
@@ -113,9 +113,9 @@ class SequencePrenet(nn.Module):
         x = F.relu(self.enter(x))
         x = torch.cat([self.ahead(x, mask), self.back(x, mask)], 2)
         if not self.pooled:
-            return Code(self.head(x).float(), mask)
+            return Code(exact(self.head(x)), mask)
         real = mask[..., None].to(x.dtype)
-        return Code.of(self.head((x * real).sum(1) / real.sum(1)).float())
+        return Code.of(exact(self.head((x * real).sum(1) / real.sum(1))))
 
 
 class SequenceGenerator(nn.Module):

@@ -111,6 +111,16 @@ def test_signals_of_another_width_are_refused() -> None:
         Features(4).prenet(8)(Signal(torch.zeros(2, 3)))
 
 
+def test_in_float64_the_ends_fit_and_are_each_other_s_way_back() -> None:
+    features, vectors = Features(5, mean=1.0, std=3.0), torch.randn(4, 5).double()
+    for width in (5, 8):
+        prenet, generator = features.prenet(width).double(), features.generator(width).double()
+        made = generator(prenet(Signal(vectors))).values
+        assert made.dtype == torch.float64
+        if width == 5:
+            torch.testing.assert_close(made, vectors, atol=1e-14, rtol=1e-14)
+
+
 def test_joint_discriminators_see_all_signals() -> None:
     judge = Features(3).joint_discriminator(2)
     a, b = torch.randn(2, 4, 3, requires_grad=True).unbind()

@@ -44,6 +44,20 @@ def test_the_generator_attends_as_it_is_told(attention: str) -> None:
     assert type(looks) is KINDS[attention]
 
 
+@pytest.mark.parametrize("pooled", [False, True])
+def test_the_prenet_has_the_gradient_of_finite_differences(pooled: bool) -> None:
+    """In float64, in which the generator reads its code as well."""
+    torch.manual_seed(0)
+    modality = speech()
+    prenet = modality.prenet(3, pooled=pooled).double()
+    values = torch.rand(2, 5, MELS, dtype=torch.float64, requires_grad=True)
+    lengths = torch.tensor([5, 3])
+    assert torch.autograd.gradcheck(lambda x: prenet(Signal(x, lengths)).tokens, values)
+    with torch.no_grad():
+        made = modality.generator(3).double()(prenet(Signal(values, lengths)))
+    assert made.values.dtype == torch.float64
+
+
 def test_padding_has_no_influence_over_200_sets_of_lengths() -> None:
     torch.manual_seed(0)
     modality = speech()

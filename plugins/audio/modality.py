@@ -160,7 +160,13 @@ class Audio(Modality):
         """The windows of a clip, ``hop`` samples apart (half a window), but for silent ones.
 
         The last one is padded with silence where the clip ends. Each is an item.
+
+        Raises:
+            DataError: the clip is no waveform of finite numbers.
+            SettingError: hop is no whole number of at least 1.
         """
+        if hop is not None:
+            check_number("audio", "hop", hop, 1, integer=True)
         wave = waveform(item, 0, self.name, self.sample_rate)
         return [w.clone() for w in self._windows(wave, hop) if w.abs().max() >= SILENT]
 

@@ -111,6 +111,9 @@ def test_windows_cover_a_clip_and_leave_silence_out() -> None:
     assert len(RASTER.windows(clip, hop=100)) == 10
     assert len(RASTER.windows(clip[:700])) == 2  # the last one padded
     assert len(RASTER.collate(found)) == 4
+    for hop in (0, -1, 2.5, True):
+        with pytest.raises(SettingError, match="audio: hop must be a whole number >= 1"):
+            RASTER.windows(clip, hop)  # type: ignore[arg-type]
 
 
 @FORMS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,9 @@ def sample(
     _check_grid(grid)
     translator = Translator.load(folder, registry)
     made = translator.sample(count, seed=seed)
+    domains = translator.domains
     for name in made:
-        _write(translator, made, name, output / name)
+        paths.write(domains[name], made[name], _places(domains, name, output / name, count))
         click.echo(f"{count} samples in {output / name}")
     if grid is not None:
         _draw_grid(translator, made, grid)
@@ -100,24 +102,25 @@ def interpolate(
     shown = list(results)
     if begin is not None and begin not in shown and grid is not None:
         shown.insert(0, begin)
+    single = ends or target is not None
+    folders = {} if kind else {name: output if single else output / name for name in results}
+    places = {name: _places(domains, name, folders[name], steps) for name in folders}
+    paths.keep(ends, [*chain(*places.values()), output, *([] if grid is None else [grid])])
     between = (ends[0], ends[1]) if ends else None
     made = translator.walk(steps, shown, ends=between, source=begin, seed=seed)
     if kind:
         _play(translator, made, results, output)
         click.echo(f"{steps} steps in {output}")
     else:
-        for name in results:
-            place = output if ends or target is not None else output / name
-            _write(translator, made, name, place)
-            click.echo(f"{steps} steps in {place}")
+        for name, folder in folders.items():
+            paths.write(domains[name], made[name], places[name])
+            click.echo(f"{steps} steps in {folder}")
     if grid is not None:
         _draw_grid(translator, made, grid)
 
 
-def _write(translator: Translator, made: Made, name: str, folder: Path) -> None:
-    modality = translator.domains[name]
-    places = [folder / f"{k:03}{modality.suffixes[0]}" for k in range(len(made[name]))]
-    paths.write(modality, made[name], places)
+def _places(domains: paths.Domains, name: str, folder: Path, count: int) -> list[Path]:
+    return [folder / f"{k:03}{domains[name].suffixes[0]}" for k in range(count)]
 
 
 def _play(translator: Translator, made: Made, names: Sequence[str], output: Path) -> None:

@@ -41,7 +41,8 @@ def choose(
         reads = "; ".join(f"{name}: {' '.join(m.suffixes)}" for name, m in domains.items())
         found = f"several domains ({', '.join(fit)})" if fit else "no domain"
         raise SettingError(
-            f"{found} may be the {role} for {suffix or 'a folder'!r}; say --{role} NAME ({reads})"
+            f"{found} may be the {role} for {repr(suffix) if suffix else 'a folder'}; "
+            f"say --{role} NAME ({reads})"
         )
     return fit[0]
 
@@ -89,11 +90,20 @@ def outputs(files: Sequence[Path], output: Path, suffix: str, kept: Sequence[Pat
         made = [output]
     if len(set(made)) < len(made):
         raise SettingError(f"two inputs have the same name, and would be one file in {output}")
-    given = {file.resolve() for file in kept}
-    for place in made:
+    keep(kept, made)
+    return made
+
+
+def keep(inputs: Sequence[Path], places: Sequence[Path]) -> None:
+    """Refuse to write where an input is.
+
+    Raises:
+        SettingError: a place is that of an input.
+    """
+    given = {file.resolve() for file in inputs}
+    for place in places:
         if place.resolve() in given:
             raise SettingError(f"{place} is an input, and would be lost; give another output")
-    return made
 
 
 def write(modality: Modality, items: Sequence[Any], paths: Sequence[Path]) -> None:

@@ -64,9 +64,9 @@ def translate(
     begin = paths.choose(domains, "source", source, given, target)
     end = paths.choose(domains, "target", target, into, begin)
     files = paths.expand(inputs, domains[begin].suffixes)
-    kept = files if style_of is None else [*files, style_of]
-    places = paths.outputs(files, output, domains[end].suffixes[0], kept)
     choice = paths.expand(among, domains[end].suffixes) if among else None
+    kept = [*files, *(choice or ()), *([] if style_of is None else [style_of])]
+    places = paths.outputs(files, output, domains[end].suffixes[0], kept)
     style = None
     if style_of is not None:
         style = translator.style([style_of], end)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..atomic import write_atomically
+from ..config import check_number
 from ..errors import CheckpointError, UnknownNameError, UnsupportedError
 from .answers import Answers
 from .index import Index
@@ -33,16 +34,20 @@ class Approximate:
 
     Args:
         index: what to search; items added to it later are not found.
-        lists: centres for each domain; ``4 sqrt(n)`` when not given, fewer for few items.
+        lists: centres for each domain, at most one an item; ``4 sqrt(n)`` when not given, fewer
+            for few items.
 
     Raises:
         UnsupportedError: faiss is not installed.
+        SettingError: lists is no integer above 0.
 
     >>> fast = Approximate(index)
     >>> fast.search(queries, k=10, probes=32)
     """
 
     def __init__(self, index: Index, lists: int | None = None) -> None:
+        if lists is not None:
+            check_number("approximate", "lists", lists, 1, integer=True)
         self.index = index
         self._files = {name: _inverted(index.segments([name]), lists) for name in index.domains}
 
@@ -59,8 +64,10 @@ class Approximate:
 
         Args:
             queries, k, domains, maker: see ``Index.search``, as are the errors.
-            probes: lists to look through in each domain; more find more, and take longer.
+            probes: lists to look through in each domain, 1 or more; more find more, and take
+                longer.
         """
+        check_number("search", "probes", probes, 1, integer=True)
         asked = list(self._files) if domains is None else domains
         units, segments, k = self.index.prepare(queries, k, asked, maker)
         rows, start = [torch.empty(len(units), 0, dtype=torch.long)], 0
@@ -136,7 +143,7 @@ class Approximate:
 def _inverted(segments: Sequence[Segment], lists: int | None) -> Any:
     faiss = _faiss()
     n, width = sum(map(len, segments)), segments[0].vectors.shape[1]
-    count = lists or max(1, min(int(4 * n**0.5), n // TRAINED))
+    count = min(lists, n) if lists else max(1, min(int(4 * n**0.5), n // TRAINED))
     file = faiss.IndexIVFScalarQuantizer(
         faiss.IndexFlatIP(width),
         width,

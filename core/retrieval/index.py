@@ -88,10 +88,9 @@ class Index:
             DataError: there are no items, or one cannot be used.
             UnknownNameError: no such domain.
         """
-        for given in (ids, labels, metadata):
-            for domain in given or ():
-                if domain not in items:
-                    raise UnknownNameError(f"no items of {domain!r} here, of {', '.join(items)}")
+        for domain in {**(ids or {}), **(labels or {}), **(metadata or {})}:
+            if domain not in items:
+                raise UnknownNameError(f"no items of {domain!r} here, of {', '.join(items)}")
         index: Index | None = None
         for domain, those in items.items():
             if not len(those):
@@ -127,12 +126,14 @@ class Index:
             maker: fingerprint of the translator that made the vectors; checked if given.
 
         Raises:
-            DataError: vectors of another width or translator, all zero or not finite; ids that
-                are not new; not as many of one as of the other; metadata that JSON cannot hold.
+            DataError: vectors of another width or translator, all zero or not finite; ids that are
+                not new, a domain that is no text; not as many of one as of the other; metadata
+                that JSON cannot hold.
         """
-        if maker is not None:
-            self.check_maker(maker)
+        self.check_maker(maker)
         units = unit(vectors, self.width, lambda i: repr(ids[i]) if i < len(ids) else f"row {i}")
+        if not isinstance(domain, str) or not domain:
+            raise DataError(f"a domain's name is a text that is not empty, not {domain!r}")
         n, where, held = len(units), self._where(), self.domains.get(domain, 0)
         for name, given in (("ids", ids), ("labels", labels), ("metadata", metadata)):
             if given is not None and len(given) != n:
@@ -194,8 +195,7 @@ class Index:
     ) -> tuple[Tensor, list[Segment], int]:
         """Queries as unit vectors, the segments to search, and how many items to find."""
         check_number("search", "k", k, 1, integer=True)
-        if maker is not None:
-            self.check_maker(maker)
+        self.check_maker(maker)
         segments = self.segments(domains)
         units = unit(queries, self.width, lambda i: f"query {i}")
         return units, segments, min(k, sum(map(len, segments)))
@@ -225,7 +225,7 @@ class Index:
             CheckpointError: the folder holds another index, or one that was changed since this
                 one was loaded; it cannot be written. What it held stays.
         """
-        place = Path(folder).absolute()
+        place = Path(folder).resolve()
         about = {"width": self.width, "maker": self.maker}
         segments = [segment for parts in self._segments.values() for segment in parts]
         self._saved[place] = stored.save(place, segments, about, self._saved.get(place))
@@ -238,7 +238,7 @@ class Index:
         Raises:
             CheckpointError: a file is missing, truncated or foreign; names it.
         """
-        place = Path(folder).absolute()
+        place = Path(folder).resolve()
         about, segments, text = stored.load(place)
         index = cls(about["width"], about["maker"])
         for segment in segments:
@@ -274,16 +274,16 @@ class Index:
             s for name, p in self._segments.items() if not domains or name in domains for s in p
         ]
 
-    def check_maker(self, maker: str) -> None:
-        """Refuse vectors of another translator.
+    def check_maker(self, maker: str | None) -> None:
+        """Refuse vectors of another translator; None says nothing of theirs.
 
         Raises:
             DataError: this is not the fingerprint of the one that the index was made with.
         """
-        if maker != self.maker:
+        if maker is not None and maker != self.maker:
             raise DataError(
                 f"this index holds vectors of {_short(self.maker)}, and these are of "
-                f"{_short(maker)}; use the one it was made with, or index anew"
+                f"{_short(maker)}; use the one it was made with, or index anew in another folder"
             )
 
 

@@ -20,6 +20,7 @@ from .segment import Segment
 
 FORMAT, KIND = 1, "transmodal index"
 LIST, LOCK = "index.json", ".lock"
+ANEW = "restore it or index anew in another folder"
 
 
 def save(
@@ -77,7 +78,7 @@ def load(folder: Path) -> tuple[dict[str, Any], list[Segment], str]:
     while True:
         text = _text(folder)
         if text is None:
-            raise CheckpointError(f"{folder} holds no index: no {LIST}")
+            raise CheckpointError(f"{folder} holds no index: no {LIST}; save one there first")
         about = _entries(folder, text)
         try:
             return about, [_open(folder, about["width"], e) for e in about["segments"]], text
@@ -105,7 +106,9 @@ def _entries(folder: Path, text: str) -> dict[str, Any]:
             and all(_is_entry(e) for e in about["segments"])
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / LIST} is truncated or damaged: {error!r}") from error
+        raise CheckpointError(
+            f"{folder / LIST} is truncated or damaged ({error!r}); {ANEW}"
+        ) from error
     if not whole:
         raise CheckpointError(
             f"{folder / LIST} is no {KIND} of format {FORMAT}; another version of transmodal "
@@ -147,12 +150,12 @@ def _open(folder: Path, width: int, entry: Mapping[str, Any]) -> Segment:
         segment = Segment.from_tensors(tensors, entry["domain"], entry["classes"], entry["key"])
     except (OSError, SafetensorError, DataError) as error:
         raise CheckpointError(
-            f"{file} is missing, truncated or damaged ({error}); restore it or index anew"
+            f"{file} is missing, truncated or damaged ({error}); {ANEW}"
         ) from error
     if segment.vectors.shape != (entry["rows"], width):
         raise CheckpointError(
             f"{file} holds vectors {list(segment.vectors.shape)}, and {LIST} speaks of "
-            f"{[entry['rows'], width]}; restore the folder or index anew"
+            f"{[entry['rows'], width]}; {ANEW}"
         )
     return segment
 

@@ -17,10 +17,10 @@ def check_width(width: int) -> int:
     """The width of an index.
 
     Raises:
-        DataError: it is below 1 or above ``WIDEST``.
+        DataError: it is no whole number, below 1 or above ``WIDEST``.
     """
-    if not 1 <= width <= WIDEST:
-        raise DataError(f"an index holds vectors of 1 to {WIDEST} numbers, not of {width}")
+    if isinstance(width, bool) or not isinstance(width, int) or not 1 <= width <= WIDEST:
+        raise DataError(f"an index holds vectors of 1 to {WIDEST} numbers, not of {width!r}")
     return width
 
 
@@ -35,6 +35,11 @@ def unit(vectors: Tensor, width: int, name: Callable[[int], str]) -> Tensor:
     Raises:
         DataError: another shape or type; a vector that is all zero or not finite, named.
     """
+    if not isinstance(vectors, Tensor):
+        raise DataError(
+            f"this index takes a tensor [n {width}], not a {type(vectors).__name__}; of an array, "
+            "give torch.as_tensor(array)"
+        )
     if vectors.ndim != 2 or vectors.shape[1] != width or not vectors.is_floating_point():
         raise DataError(
             f"this index takes floating-point vectors [n {width}], not "

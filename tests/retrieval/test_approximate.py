@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,6 +33,20 @@ def index() -> Index:
     for domain, n in (("a", 1500), ("b", 700)):
         made.add(draw(n, n), [f"{domain}{i}" for i in range(n)], domain, labels=["x"] * n)
     return made
+
+
+@pytest.mark.parametrize("lists", [0, -1, 2.5, "3"])
+def test_lists_and_probes_are_whole_numbers(index: Index, fast: Approximate, lists: Any) -> None:
+    with pytest.raises(SettingError, match="lists must be a whole number >= 1"):
+        Approximate(index, lists)
+    with pytest.raises(SettingError, match="probes must be a whole number >= 1"):
+        fast.search(draw(1, 1), probes=lists)
+
+
+def test_there_are_no_more_lists_than_items() -> None:
+    few = Index(16)
+    few.add(draw(3, 1), ["x", "y", "z"], "a")
+    assert len(Approximate(few, lists=50).search(draw(1, 1), 3)[0]) == 3
 
 
 @pytest.fixture(scope="module")

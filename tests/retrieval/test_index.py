@@ -180,6 +180,9 @@ BAD = [
     (draw(2), {"labels": ["cat", 2]}, r"labels are texts or None, not 2 \(of 'y'\)"),
     (draw(2), {"metadata": [1, {1, 2}]}, "the metadata of 'y' cannot be kept as JSON"),
     (draw(2), {"metadata": [np.nan, 1]}, "the metadata of 'x' cannot be kept as JSON"),
+    (draw(2).numpy(), {}, r"takes a tensor \[n 8\], not a ndarray; .* torch.as_tensor"),
+    (draw(2), {"domain": 3}, "a domain's name is a text that is not empty, not 3"),
+    (draw(2), {"domain": ""}, "a domain's name is a text that is not empty, not ''"),
     (draw(2), {"maker": "you"}, "of translator me, and these are of translator you; use the one"),
     (draw(2), {"maker": ""}, "of translator me, and these are of no translator"),
 ]
@@ -208,9 +211,9 @@ def test_search_refuses(made: Index) -> None:
         Index(WIDTH).search(draw(1))
     with pytest.raises(UnknownNameError, match="no item 'nobody' in this index of 160"):
         made.vectors(["p1", "nobody"])
-    for width in (0, 2**17 + 1):
-        with pytest.raises(DataError, match=f"vectors of 1 to 131072 numbers, not of {width}"):
-            Index(width)
+    for width in (0, 2**17 + 1, 2.5, True, "8"):
+        with pytest.raises(DataError, match=f"vectors of 1 to 131072 numbers, not of {width!r}"):
+            Index(width)  # type: ignore[arg-type]
     assert len(made.search(draw(1), maker="me")) == 1
 
 
@@ -286,6 +289,16 @@ def test_harmed_lists_are_refused(made: Index, tmp_path: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(CheckpointError, match="index.json cannot be read"):
         Index.load(tmp_path)
+
+
+def test_a_folder_is_the_same_by_any_name(made: Index, tmp_path: Path) -> None:
+    made.save(tmp_path / "real")
+    (tmp_path / "link").symlink_to("real")
+    for i, other in enumerate(("link", "real/../real")):
+        held = Index.load(tmp_path / other)
+        held.add(draw(1, i), [f"new{i}"], "picture")
+        held.save(tmp_path / "real")
+        assert f"new{i}" in Index.load(tmp_path / "link")
 
 
 def test_two_writers_do_not_mix(made: Index, tmp_path: Path) -> None:

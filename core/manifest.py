@@ -23,9 +23,10 @@ def read_manifest(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from error
-    if path.suffix == ".csv":
+    kind = path.suffix.lower()
+    if kind == ".csv":
         try:
-            lines = list(csv.reader(io.StringIO(text, newline="")))
+            lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
         except csv.Error as error:
             raise DataError(f"{path} cannot be read as CSV: {error}; is a quote open?") from error
         header = lines[0] if lines else []
@@ -34,13 +35,12 @@ def read_manifest(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
             raise DataError(f"{path}: the header names {', '.join(map(repr, twice))} twice")
         table: list[dict[str, str | None]] = []
         for row, line in enumerate(lines[1:]):
-            if line and len(line) != len(header):
+            if len(line) != len(header):
                 raise DataError(
                     f"{path}, row {row + 1}: {len(line)} fields where the header has {len(header)}"
                 )
-            if line:
-                table.append(dict(zip(header, line, strict=True)))
-    elif path.suffix == ".jsonl":
+            table.append(dict(zip(header, line, strict=True)))
+    elif kind == ".jsonl":
         table = []
         for row, record in enumerate(filter(str.strip, text.split("\n"))):
             try:

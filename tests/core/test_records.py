@@ -99,6 +99,16 @@ def test_bad_manifests_name_file_row_and_field(tmp_path, name, text, message):
         Records.from_manifest(manifest(tmp_path, text, name))
 
 
+def test_empty_lines_of_a_manifest_are_no_rows(tmp_path):
+    files(tmp_path, "a.json", "b.json")
+    path = manifest(tmp_path, "\nx\n\na.json\n\nb.json\n", "M.CSV")
+    assert Records.from_manifest(path).columns["x"].rows.tolist() == [0, 1]
+    for last in ("b.json,3", "none.json"):  # of whatever kind the fault is, the row is one number
+        manifest(tmp_path, f"x\n\na.json\n\n{last}\n", "M.CSV")
+        with pytest.raises(DataError, match=r"M\.CSV, row 2"):
+            Records.from_manifest(path)
+
+
 def test_missing_manifest_column_and_domain(tmp_path):
     with pytest.raises(DataError, match="no such manifest"):
         Records.from_manifest(tmp_path / "none.csv")

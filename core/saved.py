@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .atomic import write_together
 from .bridge import Bridge
 from .config import build
-from .errors import CheckpointError, MediaError, PluginError
+from .errors import CheckpointError, MediaError, PluginError, SettingError, UnknownNameError
 from .modality import Modality
 
 if TYPE_CHECKING:
@@ -68,19 +68,21 @@ def read(cls: type[Translator], folder: Path, registry: Finder) -> Translator:
     config = _config(folder / CONFIG)
     try:
         kinds = [
-            build(registry.modality(m["name"]), m["settings"], str(folder / CONFIG))
+            build(registry.modality(m["name"]), m["settings"], "modalities")
             for m in config["modalities"]
         ]
         domains = {name: kinds[i] for name, i in config["domains"].items()}
         chosen = config["bridge"]
-        bridge = build(registry.bridge(chosen["name"]), chosen["settings"], str(folder / CONFIG))
-        classes, digest = config["classes"], config["sha256"]
+        bridge = build(registry.bridge(chosen["name"]), chosen["settings"], "bridge")
+        classes, digest = tuple(config["classes"]), config["sha256"]
         training = config["training"]
-    except PluginError as error:
-        raise PluginError(f"{error} (its name stands in {folder / CONFIG})") from error
+        translator = cls(domains, bridge)
+    except (PluginError, UnknownNameError, SettingError) as error:
+        raise type(error)(f"{error} (so it stands in {folder / CONFIG})") from error
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise CheckpointError(
-            f"{folder / CONFIG} lacks or garbles a field: {error!r}; save the translator again"
+            f"{folder / CONFIG} lacks or garbles a field: {error!r}; restore the folder or "
+            "train again"
         ) from error
     try:
         data = (folder / MODEL).read_bytes()
@@ -91,7 +93,6 @@ def read(cls: type[Translator], folder: Path, registry: Finder) -> Translator:
             f"{folder / MODEL} is not what {CONFIG} says it is (truncated, damaged or of another "
             "translator); restore the folder or train again"
         )
-    translator = cls(domains, bridge)
     translator.connect(classes)
     translator.training = training
     try:

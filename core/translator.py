@@ -52,7 +52,7 @@ class Translator(Joined):
         if not domains:
             raise SettingError("a translator needs domains, {name: modality}")
         for name, modality in domains.items():
-            if not name.replace("_", "").replace("-", "").isalnum():
+            if not (isinstance(name, str) and name.replace("_", "").replace("-", "").isalnum()):
                 raise SettingError(f"a domain's name is letters, digits, '-' and '_', not {name!r}")
             if hasattr(NAMES, name):
                 raise SettingError(
@@ -282,5 +282,6 @@ class Translator(Joined):
         Raises:
             CheckpointError: a file is missing, damaged or foreign; names it.
             UnknownNameError: the modality or bridge it was made with is not installed.
+            SettingError: these do not take the settings it was made with.
         """
         return saved.read(cls, Path(folder), registry)

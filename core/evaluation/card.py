@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_atomically
+from ..atomic import write_together
 from ..errors import DataError
 from .card_page import page
 
@@ -62,27 +62,28 @@ class Card:
                 ) from error
             object.__setattr__(self, part.name, plain)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: str | Path) -> None:
         """Write card.json and README.md into a folder.
 
         Raises:
             MediaError: a file cannot be written.
         """
-        write_atomically(folder / JSON, json.dumps(asdict(self), indent=2) + "\n")
-        write_atomically(folder / PAGE, page(asdict(self)))
+        text = json.dumps(asdict(self), indent=2) + "\n"
+        write_together({Path(folder, JSON): text, Path(folder, PAGE): page(asdict(self))})
 
     @classmethod
-    def read(cls, folder: Path) -> Card:
+    def read(cls, folder: str | Path) -> Card:
         """The card written into a folder.
 
         Raises:
             DataError: card.json is missing, damaged, or has other fields.
         """
+        file = Path(folder, JSON)
         try:
-            return cls(**json.loads((folder / JSON).read_text("utf-8")))
+            return cls(**json.loads(file.read_text("utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise DataError(
-                f"no card can be read from {folder / JSON}: {error}; evaluate again to write one"
+                f"no card can be read from {file}: {error}; evaluate again to write one"
             ) from error
 
 

@@ -154,7 +154,7 @@ def test_a_domain_is_not_called_like_what_torch_needs(name):
         Translator({"a": Dots(), name: Dots()}, Swap())
 
 
-@pytest.mark.parametrize("name", ["a.b", "", "a b", "a/b"])
+@pytest.mark.parametrize("name", ["a.b", "", "a b", "a/b", 3, None])
 def test_a_domain_is_called_by_letters_and_digits(name):
     with pytest.raises(SettingError, match="a domain's name is letters, digits"):
         Translator({"a": Dots(), name: Dots()}, Swap())
@@ -290,6 +290,16 @@ def test_damaged_folders_are_named(trained, tmp_path):
     write(bridge={"name": "swap", "settings": {"colour": 1}})
     with pytest.raises(SettingError, match="Swap has no setting 'colour'; it has width, steps"):
         Translator.load(tmp_path, Shelf())
+    dots = config["modalities"][0]
+    for change, error, message in (
+        ({"classes": 5}, CheckpointError, "garbles a field: TypeError.*; restore the folder or"),
+        ({"modalities": [{**dots, "settings": {"size": 0}}]}, SettingError, "size must be"),
+        ({"domains": {}}, SettingError, "needs domains"),
+    ):
+        write(**change)
+        with pytest.raises(error, match=rf"{message}.*|config\.json.*{message}") as caught:
+            Translator.load(tmp_path, Shelf())
+        assert str(tmp_path / "config.json") in str(caught.value)
     write(bridge={"name": "swap", "settings": {"width": 5, "steps": 1}})
     with pytest.raises(CheckpointError, match="does not fit the settings"):
         Translator.load(tmp_path, Shelf())

@@ -57,6 +57,11 @@ def test_a_card_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert sorted(f.name for f in (tmp_path / "out").iterdir()) == ["README.md", "card.json"]
 
 
+def test_a_folder_may_be_a_text(tmp_path: Path) -> None:
+    card().write(str(tmp_path / "new"))
+    assert Card.read(str(tmp_path / "new")) == card()
+
+
 def test_the_same_card_writes_the_same_bytes_wherever_it_is_written(tmp_path: Path) -> None:
     for name in ("one", "two"):
         card().write(tmp_path / name)

@@ -10,6 +10,8 @@ import click
 from ...core.errors import TransmodalError
 from ..registry import Registry
 
+WHOLE = 200  # letters of a first sentence, which no command's is longer than
+
 pass_registry = click.make_pass_decorator(Registry)
 
 
@@ -40,7 +42,7 @@ class Commands(click.Group):
         rows = []
         for name in self.list_commands(ctx):
             try:
-                rows.append((name, self.get_command(ctx, name).get_short_help_str(70)))
+                rows.append((name, self.get_command(ctx, name).get_short_help_str(WHOLE)))
             except TransmodalError:
                 rows.append((name, "cannot be loaded; call it to see why"))
         with formatter.section("Commands"):

@@ -10,6 +10,8 @@ from ...core.errors import DataError
 from ..registry import Registry
 from .cli import pass_registry
 
+SEED = "Of the judges, and of the records that chance compares with."
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -19,7 +21,7 @@ from .cli import pass_registry
     type=click.Path(path_type=Path),
     help="Manifest of labelled real data for the judges, where MANIFEST has no split 'train'.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help=SEED)
 @pass_registry
 def evaluate(
     registry: Registry, folder: Path, manifest: Path, train: Path | None, seed: int
@@ -35,19 +37,18 @@ def evaluate(
 
     translator = Translator.load(folder, registry)
     records = Records.from_manifest(manifest, list(translator.domains))
-    has_splits = any(records.splits)
-    measured = records.part("test") if has_splits else records
+    measured = records.part("test") if any(records.splits) else records
     labelled = bool(translator.classes) and any(label is not None for label in measured.labels)
     judged = None
     if labelled and train is not None:
         judged = Records.from_manifest(train, list(translator.domains))
         judged = judged.part("train") if any(judged.splits) else judged
-    elif labelled and has_splits:
+    elif labelled and "train" in records.splits:
         judged = records.part("train")
     elif labelled:
         raise DataError(
-            f"{manifest} has no column 'split', so the judges have nothing to learn from; "
-            "give a manifest of training data as --train FILE"
+            f"{manifest} has no rows of the split 'train', so the judges have nothing to learn "
+            "from; give a manifest of training data as --train FILE"
         )
     card = translator.evaluate(measured, train=judged, seed=seed)
     card.write(folder)

@@ -6,7 +6,7 @@ A modality may have to learn of the training items before it can be made (``Moda
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -60,18 +60,18 @@ def read_recipe(path: Path, registry: Registry, out: Path | None = None) -> Reci
         out: the folder to save in, and to keep the state of training in, instead of the recipe's.
 
     Raises:
-        SettingError: no TOML, or not a recipe: all that is wrong, each with its key.
-        DataError: a domain is to learn of records that cannot be read.
+        SettingError: no TOML, or not a recipe: all that is wrong, each with its key; a domain is to
+            learn of records that cannot be read.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise SettingError(f"{path} cannot be read as TOML: {error}") from error
     reader = Reader(path.parent, registry)
     reader.known("", content, SECTIONS)
     domains = reader.domains(reader.section(content, "domains"))
     bridge = reader.bridge(reader.section(content, "bridge"))
-    records = reader.records(reader.section(content, "records"))
+    records = reader.records(reader.section(content, "records"), tuple(domains))
     fit, folder = reader.training(reader.section(content, "training"), out)
     reader.refuse(path)
     if "stream" in content.get("records", {}):
@@ -128,6 +128,8 @@ class Reader:
             key = f"domains.{name}"
             if isinstance(given, dict) and set(given) == {"same_as"}:
                 twins[name] = str(given["same_as"])
+            elif isinstance(given, dict) and "same_as" in given:
+                self.errors.append(f"{key}.same_as: takes all of the other domain; leave out more")
             elif not isinstance(given, dict) or not isinstance(given.get("modality"), str):
                 self.errors.append(f"{key}.modality: missing; name one, as 'transmodal list' does")
             else:
@@ -154,9 +156,9 @@ class Reader:
                 waiting.setdefault(modality, []).append(name)
             else:
                 made[name] = modality
-        columns = records().columns if waiting else {}
         for learner, names in waiting.items():
             with self.at(f"domains.{names[0]}"):
+                columns = records().columns
                 for name in names:
                     if name not in columns:
                         raise DataError(
@@ -180,7 +182,7 @@ class Reader:
             return bridge
         return None
 
-    def records(self, section: Mapping[str, Any]) -> Callable[[], Records]:
+    def records(self, section: Mapping[str, Any], domains: Sequence[str]) -> Callable[[], Records]:
         """``[records]``: a manifest or a folder per domain, and which split of them."""
         self.known("records", section, RECORDS)
         manifest, folders = section.get("manifest"), section.get("folders")
@@ -195,6 +197,8 @@ class Reader:
                 self.errors.append(
                     f"records.folders.{name}: must be the path of a folder, not {folder!r}"
                 )
+        if manifest is not None and "paired" in section:
+            self.errors.append("records.paired: is for folders; rows of a manifest hold together")
         for name in ("paired", "stream"):
             if not isinstance(section.get(name, False), bool):
                 self.errors.append(f"records.{name}: must be true or false, not {section[name]!r}")
@@ -203,7 +207,7 @@ class Reader:
             from ...core.records import Records
 
             if manifest is not None:
-                records = Records.from_manifest(self.folder / manifest)
+                records = Records.from_manifest(self.folder / manifest, domains)
                 if any(records.splits) and "split" not in section:
                     return records.part("train")  # never learn from the rows to be tested on
             else:
@@ -221,6 +225,11 @@ class Reader:
         names = tuple(field.name for field in fields(Training))
         self.known("training", section, ("out", *names))
         settings = {key: value for key, value in section.items() if key in names}
+        for name in ("out", "checkpoint"):
+            if not isinstance(section.get(name, ""), str):
+                self.errors.append(
+                    f"training.{name}: must be the path of a folder, not {section[name]!r}"
+                )
         if out is None:
             out = self.folder / str(section.get("out", "translator"))
         kept = settings.get("checkpoint")

@@ -103,6 +103,12 @@ def test_a_broken_command_costs_only_itself(registry: Registry) -> None:
     assert "ModuleNotFoundError" in refused(registry, "broken")
 
 
+def test_help_has_the_first_sentence_of_every_command_whole() -> None:
+    told = " ".join(done(Registry.load(), "--help").split("Commands:")[1].split())
+    assert "..." not in told
+    assert "Find what in INDEX is nearest to QUERIES (files or folders), by the translator" in told
+
+
 def test_debug_shows_the_traceback(registry: Registry, tmp_path: Path) -> None:
     result = run(registry, "--debug", "train", tmp_path / "none.toml")
     assert type(result.exception).__name__ == "SettingError"
@@ -166,6 +172,41 @@ def test_evaluate_needs_data_for_its_judges(registry: Registry, saved: Path, rec
     )
 
 
+def test_evaluate_without_training_rows_says_where_to_take_them_from(
+    registry: Registry,
+    saved: Path,
+    recipe: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shrink: Callable[..., None],
+) -> None:
+    shrink(judge._train, steps=2, batch=8)
+    lines = (recipe.parent / "all.csv").read_text().splitlines()
+    held, rest = recipe.parent / "held.csv", recipe.parent / "rest.csv"
+    for path, part in ((held, "test"), (rest, "train")):
+        path.write_text("\n".join([lines[0], *(line for line in lines if line.endswith(part))]))
+    told = refused(registry, "evaluate", saved, held)
+    assert "held.csv has no rows of the split 'train'" in told and "as --train FILE" in told
+    done(registry, "evaluate", saved, held, "--train", rest)
+
+
+def test_recipes_and_manifests_as_other_systems_write_them(
+    registry: Registry, recipe: Path
+) -> None:
+    manifest = recipe.parent / "all.csv"
+    for path in (recipe, manifest):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    manifest.rename(recipe.parent / "ALL.CSV")
+    recipe.write_bytes(recipe.read_bytes().replace(b"all.csv", b"ALL.CSV"))
+    assert "saved " in done(registry, "train", recipe)
+
+
+def test_columns_that_a_recipe_does_not_name_are_not_read(registry: Registry, recipe: Path) -> None:
+    head, *rows = (recipe.parent / "all.csv").read_text().splitlines()
+    lines = [f"{head},notes,later", *(f"{row},seen by Ann," for row in rows)]
+    (recipe.parent / "all.csv").write_text("\n".join(lines))
+    assert "saved " in done(registry, "train", recipe)
+
+
 def test_a_wrong_recipe_is_told_everything_at_once(registry: Registry, tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text(
@@ -216,6 +257,19 @@ def test_a_wrong_recipe_is_told_everything_at_once(registry: Registry, tmp_path:
         ),
         (RECIPE.replace('split = "train"', 'split = "dev"'), "no record has the split 'dev'"),
         (
+            RECIPE.replace("[records]", "[records]\npaired = false"),
+            "records.paired: is for folders; rows of a manifest hold together",
+        ),
+        (RECIPE.replace('"out"', "3"), "training.out: must be the path of a folder, not 3"),
+        (
+            RECIPE.replace("[training]", "[training]\ncheckpoint = false"),
+            "training.checkpoint: must be the path of a folder, not False",
+        ),
+        (
+            RECIPE.replace('same_as = "a"', 'same_as = "a"\nsize = 3'),
+            "domains.b.same_as: takes all of the other domain; leave out more",
+        ),
+        (
             "records = 5\n" + RECIPE.replace("[records]", "[others]"),
             "records: missing, or no table",
         ),
@@ -261,6 +315,16 @@ def test_translate_chooses_among_files(
     assert Dots().read(out).tolist() == pytest.approx(wanted.tolist())
 
 
+def test_what_is_chosen_among_is_not_written_over(
+    registry: Registry, saved: Path, items: list[Path], tmp_path: Path
+) -> None:
+    before = [file.read_bytes() for file in items]
+    for out in (items[2], tmp_path / "sub" / ".." / "item2.json"):
+        call = ("translate", saved, items[0], out, "--source", "a", "--among", tmp_path)
+        assert "item2.json is an input, and would be lost" in refused(registry, *call)
+    assert [file.read_bytes() for file in items] == before
+
+
 def test_translate_refuses(
     registry: Registry, saved: Path, items: list[Path], tmp_path: Path
 ) -> None:
@@ -301,6 +365,24 @@ def test_sample_and_interpolate(
     way = (*items[:2], tmp_path / "way", "--source", "a", "--steps", 4)
     done(registry, "interpolate", saved, *way)
     assert len(list((tmp_path / "way").iterdir())) == 4
+
+
+def test_a_way_is_not_written_over_its_ends(
+    registry: Registry, saved: Path, items: list[Path], tmp_path: Path
+) -> None:
+    first = items[0].rename(tmp_path / "001.json")
+    last = items[1].rename(tmp_path / "seen.png")
+    before = first.read_bytes(), last.read_bytes()
+    call = ("interpolate", saved, first, last)
+    for places, lost in (
+        ((tmp_path,), first),
+        ((tmp_path / "way", "--grid", last), last),
+        ((tmp_path / "way.gif", "--grid", last), last),
+    ):
+        told = refused(registry, *call, *places, "--source", "a", "--target", "b")
+        assert f"{lost} is an input, and would be lost" in told
+    assert (first.read_bytes(), last.read_bytes()) == before
+    assert not (tmp_path / "way.gif").exists()
 
 
 def test_another_folder_has_a_state_of_its_own(

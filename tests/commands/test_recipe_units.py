@@ -107,7 +107,7 @@ def test_domains_of_one_modality_learn_of_the_texts_of_both(recipe: Path) -> Non
         ("size = 280", "size = 5", "domains.english: text: no model of 5 pieces from 4 texts"),
         ('unit = "piece"', 'unit = "byte"', "domains.english: Text has no setting 'size'"),
         ('unit = "piece"', 'unit = ["piece"]', "domains.english: Text has no setting 'size'"),
-        ("english", "greek", "the records hold no domain 'greek' to learn of; they hold english"),
+        ("english", "greek", "all.csv: no column 'greek'; the columns are english, french"),
     ],
 )
 def test_units_that_cannot_be_learned_are_refused(

@@ -117,9 +117,10 @@ def test_refusals(registry: Registry, place: Path) -> None:
     )
     save(place / "other", Swap(), {"a": Dots(), "b": Points()}, seed=1)
     for command in ("index", "search"):
-        assert "use the one it was made with, or index anew" in refused(
+        assert "use the one it was made with, or index anew in another folder" in refused(
             registry, command, place / "other", where, files
         )
+    assert run(registry, "index", place / "other", place / "anew", files).exit_code == 0
     for command in ("index", "search"):
         assert "--json" in run(registry, command, "--help").output
 

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     import torch
 
 SIDE = 512  # of the matrices timed
+NAME = re.compile(r"^([A-Za-z0-9._-]+)[^;]*$")  # wanted wherever it runs
 EXTRA = re.compile(r"^([A-Za-z0-9._-]+).*;.*extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 @click.command()
 @pass_registry
 def doctor(registry: Registry) -> None:
-    """Check Python, torch, devices, precisions, extras and plugins."""
+    """Check Python, torch, devices, precisions, libraries, extras and plugins."""
     healthy = True
-    for good, line in [*machine(), *extras(), *plugins(registry)]:
+    for good, line in [*machine(), *libraries(), *plugins(registry)]:
         mark = {True: "ok     ", False: "FAILED ", None: "-      "}[good]
         click.echo(mark + line)
         healthy = healthy and good is not False
@@ -81,12 +82,14 @@ def _seconds(device: str, dtype: torch.dtype | None) -> float:
     return min(times[1:])  # the first one warms up
 
 
-def extras() -> Iterator[tuple[bool | None, str]]:
-    """Each optional extra, and what is missing of it."""
+def libraries() -> Iterator[tuple[bool | None, str]]:
+    """What is missing of the libraries it cannot do without, and of each optional extra."""
     wanted: dict[str, list[str]] = {}
     for requirement in requires("transmodal") or []:
         if found := EXTRA.match(requirement):
             wanted.setdefault(found[2], []).append(found[1])
+        elif (name := NAME.match(requirement)) and not _installed(name[1]):
+            yield False, f"{name[1]} is not installed; pip install '{requirement}'"
     for extra, names in wanted.items():
         missing = [name for name in names if not _installed(name)]
         if missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -32,6 +33,7 @@ def evaluate(
     train the judges. Judges read what is made of items with labels; where rows hold source and
     target, what is made is also compared with the real target.
     """
+    from ...core.evaluation.card_page import page
     from ...core.records import Records
     from ...core.translator import Translator
 
@@ -51,5 +53,5 @@ def evaluate(
             "from; give a manifest of training data as --train FILE"
         )
     card = translator.evaluate(measured, train=judged, seed=seed)
+    click.echo(page(asdict(card)))  # first: where it cannot be written, it is seen at least
     card.write(folder)
-    click.echo((folder / "README.md").read_text(encoding="utf-8"))

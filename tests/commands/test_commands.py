@@ -129,10 +129,12 @@ def test_doctor_checks_the_machine_extras_and_plugins(
     assert "ok     bridge swap" in good
     registry.register(Broken(), "broken", "acme", "1")
     registry.register(object(), "empty", "acme-empty", "0.9")
+    wanted.append("no-such-base>=2")
     bad = run(registry, "doctor")
     assert bad.exit_code == 1
     assert "FAILED command 'broken' (plugin 'broken' of acme 1) cannot be loaded" in bad.output
     assert "FAILED plugin 'empty' of acme-empty 0.9" in bad.output
+    assert "FAILED no-such-base is not installed; pip install 'no-such-base>=2'" in bad.output
 
 
 def test_train_then_evaluate(
@@ -399,6 +401,30 @@ def test_another_folder_has_a_state_of_its_own(
     monkeypatch.chdir(tmp_path / "here")  # which is not the recipe's folder
     done(registry, "train", recipe, "--out", "out")
     assert {path.name for path in Path("out").iterdir()} >= {"checkpoint", "config.json"}
+
+
+def test_a_path_that_cannot_be_is_no_fault(
+    registry: Registry, saved: Path, items: list[Path]
+) -> None:
+    long = "x" * 300
+    for call in (
+        ("translate", saved, items[0], long, "--source", "a", "--target", "b"),
+        ("translate", saved, long, "out", "--source", "a", "--target", "b"),
+        ("evaluate", saved, long),
+        ("index", saved, long, items[0], "--domain", "a"),
+    ):
+        told = refused(registry, *call)
+        assert f"Error: {long}" in told and "too long" in told and "fault" not in told
+
+
+def test_what_was_measured_is_shown_where_it_cannot_be_written(
+    registry: Registry, saved: Path, recipe: Path
+) -> None:
+    manifest = recipe.parent / "plain.csv"
+    manifest.write_text("a,b\n0.json,1.json\n1.json,0.json\n")
+    (saved / "card.json").mkdir()
+    told = refused(registry, "evaluate", saved, manifest)
+    assert "| a → b | mse | " in told and "cannot write" in told
 
 
 def test_a_fault_is_said_in_a_line(registry: Registry) -> None:

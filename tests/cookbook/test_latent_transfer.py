@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from transmodal.cookbook.judging import heard
-from transmodal.cookbook.papers.latent_transfer import experiments, sets
+from transmodal.cookbook.papers.latent_transfer import experiments, precision, sets
 from transmodal.cookbook.papers.latent_transfer.__main__ import main
 from transmodal.cookbook.papers.latent_transfer.labels import LABELS, can_be_met, few
 from transmodal.cookbook.work import Work, translator_file, weights_file
@@ -59,7 +59,7 @@ def test_values_are_those_of_the_weights_they_name(
     monkeypatch.setattr(experiments, "judge", lambda *_: None)
     work = Work(tmp_path)
     experiments.transfer(work, "mnist", "fsdd", 3)
-    experiments.precisions(work, 3)
+    precision.precisions(work, 3)
     experiments.ablation(work, 3)
     experiments.with_labels(work, 10, 3)
     experiments.with_labels(work, 20, 3)  # all there are

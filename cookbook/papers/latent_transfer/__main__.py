@@ -20,12 +20,12 @@ from transmodal.cookbook.papers.latent_transfer.experiments import (
     ABLATION,
     PAIRS,
     ablation,
-    precisions,
     transfer,
     with_labels,
 )
 from transmodal.cookbook.papers.latent_transfer.labels import LABELS, SHARED_OUT, can_be_met
 from transmodal.cookbook.papers.latent_transfer.pictures import draw
+from transmodal.cookbook.papers.latent_transfer.precision import precisions
 from transmodal.cookbook.recording import Recorder
 from transmodal.cookbook.work import Work, say
 from transmodal.core.kernel.settings import Precision

@@ -28,7 +28,8 @@ def read_vector(path: Path) -> Tensor:
     if (weight := path.stat().st_size) > MAX_BYTES:
         raise MediaError(f"{path}: {weight:,} bytes, more than the limit of {MAX_BYTES:,}")
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:  # np.load would open archives too
+            array = np.lib.format.read_array(file, allow_pickle=False)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"its numbers are {array.dtype}")
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

@@ -58,7 +58,9 @@ class Features(Modality):
     ) -> None:
         check_number("features", "size", size, 1, 65_536, integer=True)
         for key, value, low in (("mean", mean, None), ("std", std, 1e-12)):
-            each = list(value) if isinstance(value, Iterable) else [value]
+            # an array of no axis cannot be iterated over, though it says so
+            several = isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0
+            each: list[Any] = list(value) if several else [value]  # type: ignore[arg-type]
             if len(each) not in (1, size):
                 raise SettingError(
                     f"features: {key} is one number or one for each of {size}, not {len(each)}"
@@ -74,13 +76,15 @@ class Features(Modality):
         """The modality of these training vectors ``[m v]``, standardised by them.
 
         Raises:
-            DataError: not such an array, or not finite.
+            DataError: not such an array, not real, or not finite in float32.
         """
-        x = to_tensor(vectors, "features: no array of vectors").double()
-        if x.ndim != 2 or not len(x) or not bool(torch.isfinite(x).all()):
+        x = to_tensor(vectors, "features: no array of vectors")
+        if x.is_complex() or x.ndim != 2 or not len(x) or not bool(x.float().isfinite().all()):
             raise DataError(
-                f"features: training vectors are a finite array [m v], not {tuple(x.shape)}"
+                f"features: training vectors are a finite array [m v], not {tuple(x.shape)} of "
+                f"{x.dtype}"
             )
+        x = x.double()
         std = x.std(0, correction=0)
         least = LEAST_STD * float(std.mean())
         std = torch.where(std > max(least, 1e-12), std, torch.ones_like(std))

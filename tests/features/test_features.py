@@ -81,7 +81,16 @@ def test_the_example_in_the_docstring() -> None:
     assert repr(made) == "Features(size=2, mean=[2.0, 5.25], std=[1.0, 0.25])"
 
 
-@pytest.mark.parametrize("bad", [torch.zeros(3), torch.zeros(0, 2), torch.full((2, 2), math.nan)])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        torch.zeros(3),
+        torch.zeros(0, 2),
+        torch.full((2, 2), math.nan),
+        torch.ones(2, 2, dtype=torch.complex64),
+        np.array([[1e39, 1], [-1e39, 2]]),  # too large for float32
+    ],
+)
 def test_training_vectors_must_be_finite_rows(bad: Any) -> None:
     with pytest.raises(DataError, match=r"training vectors are a finite array \[m v\], not"):
         Features.of(bad)
@@ -148,6 +157,10 @@ def test_files_hold_numpys_arrays_and_nothing_pickled(tmp_path: Path) -> None:
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(MediaError, match="not a readable NumPy array of real numbers"):
         features.read(path)
+    with path.open("wb") as file:
+        np.savez(file, a=np.ones(3))
+    with pytest.raises(MediaError, match="not a readable NumPy array of real numbers"):
+        features.read(path)
     with pytest.raises(MediaError, match="features are written as .npy"):
         features.write([1, 2, 3], tmp_path / "a.txt")
     with pytest.raises(MediaError, match="no such file"):
@@ -193,6 +206,7 @@ def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ({"mean": [1.0]}, None),
         ({"mean": None}, "mean must be a number, not None"),
         ({"mean": [1.0, 2.0]}, "mean is one number or one for each of 3, not 2"),
+        ({"mean": torch.tensor(1.0)}, r"mean must be a number, not tensor\(1"),
         ({"std": 0.0}, "std must be a number >= 1e-12, not 0.0"),
         ({"std": [1.0, -1.0, 1.0]}, "std must be a number"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..atomic import write_atomically
-from ..errors import MediaError
+from ..errors import MediaError, SettingError
 
 MAX_BYTES = 256 << 20  # of a file
 MAX_SECONDS = 600.0  # of a clip
@@ -74,7 +76,13 @@ def _cut_short(path: Path) -> bool:
 
 
 def resample(wave: Tensor, rate: int, sample_rate: int) -> Tensor:
-    """A waveform ``[t]`` taken at ``rate`` hertz, at ``sample_rate`` (librosa, soxr_hq)."""
+    """A waveform ``[t]`` taken at ``rate`` hertz, at ``sample_rate`` (librosa, soxr_hq).
+
+    Raises:
+        SettingError: rate is no number of at least 1.
+    """
+    if not isinstance(rate, Real) or not 1 <= rate < math.inf:
+        raise SettingError(f"a sound's rate is a number of hertz >= 1, not {rate!r}")
     if rate == sample_rate:
         return wave
     import librosa
@@ -87,12 +95,12 @@ def trim(wave: Tensor, decibels: float, n_fft: int, hop: int) -> Tensor:
     """A waveform without the silence at its ends: frames this far below the loudest (librosa)."""
     import librosa
 
-    # all frames below 1e-5 are one level to librosa: where the threshold may lie there, it hears
-    # the wave louder; the loudest frame has a peak, at the least, among zeros
+    # librosa takes all frames below 1e-5 for one level, and squares what it hears: where the
+    # threshold (of a frame of zeros but for the peak) is out of its reach, it hears another level
     threshold = wave.abs().max().item() / n_fft**0.5 * 10 ** (-decibels / 20)
-    heard = wave.numpy() * max(1.0, 2e-5 / (threshold or 1.0))
+    heard = wave if 2e-5 <= threshold <= 1e8 else wave * (2e-5 / (threshold or 1.0))
     _, (start, stop) = librosa.effects.trim(
-        heard, top_db=decibels, frame_length=n_fft, hop_length=hop
+        heard.numpy(), top_db=decibels, frame_length=n_fft, hop_length=hop
     )
     return wave[int(start) : int(stop)]
 

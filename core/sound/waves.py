@@ -26,6 +26,7 @@ def waveform(item: Any, i: int, owner: str, sample_rate: int) -> Tensor:
     if isinstance(item, tuple) and len(item) == 2:
         item, rate = item
         if rate != sample_rate:
+            rate = repr(rate) if isinstance(rate, str) else rate
             raise DataError(
                 f"{owner}: item {i} is at {rate} Hz, not {sample_rate} Hz; resample it "
                 f"({owner.capitalize()}.resample), or set sample_rate to what the data has"

@@ -153,6 +153,7 @@ class Audio(Modality):
 
         Raises:
             DataError: it is no waveform of finite numbers.
+            SettingError: rate is no number of at least 1.
         """
         return resample(waveform(wave, 0, self.name, rate), rate, self.sample_rate)
 

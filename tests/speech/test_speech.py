@@ -69,7 +69,7 @@ def test_level_and_leading_silence_make_no_difference() -> None:
 
 
 @pytest.mark.parametrize("decibels", [30, 60, 120])
-@pytest.mark.parametrize("level", [1.0, 0.03, 2e-4])
+@pytest.mark.parametrize("level", [1e30, 1.0, 0.03, 2e-4])
 def test_silence_is_trimmed_from_clips_of_any_level(decibels: float, level: float) -> None:
     clip = np.pad(np.resize(np.float32([level, -level]), 2048), (2048, 2048))
     signal = Speech(trim=decibels).collate([clip])
@@ -90,6 +90,7 @@ def test_every_form_of_an_item() -> None:
     ("bad", "says"),
     [
         ((CHIRP, 16000), "item 1 is at 16000 Hz, not 8000 Hz; resample it"),
+        ((CHIRP, "8000"), "item 1 is at '8000' Hz, not 8000 Hz"),
         (CHIRP[:0], "item 1 is empty"),
         (np.zeros(800, np.float32), r"item 1 is silent \(its peak is 0\)"),
         (np.full(800, np.nan, np.float32), "item 1 has samples that are NaN or infinite"),
@@ -284,3 +285,7 @@ def test_resampling_helper(modality: Speech | Audio) -> None:
     torch.testing.assert_close(modality.resample(whole, rate), made, atol=1e-4, rtol=0)
     with pytest.raises(DataError, match="NaN or infinite"):
         modality.resample(torch.tensor([0.0, math.nan]), rate)
+    for wrong in (0, -rate, str(rate), math.nan, math.inf):
+        with pytest.raises(SettingError, match="a sound's rate is a number of hertz >= 1, not"):
+            modality.resample(wave, wrong)
+    assert torch.equal(modality.resample(wave, np.int64(rate)), made)  # as tables hold it

@@ -164,7 +164,9 @@ class Records:
 
         Raises:
             DataError: one of the parts would be empty.
+            SettingError: ``test`` is no number.
         """
+        check_number("split", "test", test)
         keys: list[object] = [
             row if not self.groups or self.groups[row] is None else (self.groups[row],)
             for row in range(len(self))

@@ -48,12 +48,14 @@ def write(translator: Translator, folder: Path, card: Card | None) -> Path:
         "training": translator.training,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
+    files: dict[str, str | bytes] = {MODEL: data, CONFIG: json.dumps(config, indent=2)}
+    if card is not None:
+        files |= card.files()
     try:
-        write_together({folder / MODEL: data, folder / CONFIG: json.dumps(config, indent=2)})
-        if card is not None:
-            card.write(folder)
-        elif (folder / CARD).exists():  # a card of earlier weights would tell of others
-            for name in (README, CARD):  # the page of a card, and no README of somebody's own
+        write_together({folder / name: content for name, content in files.items()})
+        if card is None and (folder / CARD).exists():
+            # a card of earlier weights would tell of others; a README without one is somebody's own
+            for name in (README, CARD):
                 (folder / name).unlink(missing_ok=True)
     except (MediaError, OSError) as error:
         raise CheckpointError(f"cannot save the translator in {folder}: {error}") from error

@@ -62,14 +62,18 @@ class Card:
                 ) from error
             object.__setattr__(self, part.name, plain)
 
+    def files(self) -> dict[str, str]:
+        """Name -> text of card.json and README.md."""
+        plain = asdict(self)
+        return {JSON: json.dumps(plain, indent=2) + "\n", PAGE: page(plain)}
+
     def write(self, folder: str | Path) -> None:
         """Write card.json and README.md into a folder.
 
         Raises:
             MediaError: a file cannot be written.
         """
-        text = json.dumps(asdict(self), indent=2) + "\n"
-        write_together({Path(folder, JSON): text, Path(folder, PAGE): page(asdict(self))})
+        write_together({Path(folder, name): text for name, text in self.files().items()})
 
     @classmethod
     def read(cls, folder: str | Path) -> Card:

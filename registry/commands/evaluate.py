@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -33,7 +32,7 @@ def evaluate(
     train the judges. Judges read what is made of items with labels; where rows hold source and
     target, what is made is also compared with the real target.
     """
-    from ...core.evaluation.card_page import page
+    from ...core.evaluation.card import PAGE
     from ...core.records import Records
     from ...core.translator import Translator
 
@@ -53,5 +52,5 @@ def evaluate(
             "from; give a manifest of training data as --train FILE"
         )
     card = translator.evaluate(measured, train=judged, seed=seed)
-    click.echo(page(asdict(card)))  # first: where it cannot be written, it is seen at least
+    click.echo(card.files()[PAGE])  # first: where it cannot be written, it is seen at least
     card.write(folder)

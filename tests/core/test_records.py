@@ -207,6 +207,12 @@ def test_a_split_keeps_groups_whole_and_loses_no_row(groups, seed):
     assert not set(train.groups) & set(test.groups)
 
 
+@pytest.mark.parametrize("test", ["x", None, float("nan")])
+def test_a_share_that_is_no_number_is_refused(test):
+    with pytest.raises(SettingError, match="split: test must be a number, not"):
+        Records.from_arrays({"a": dots(3)}).split(test)
+
+
 def test_streamed_files_give_the_same_batches(tmp_path):
     for i in range(5):
         (tmp_path / f"{i}.json").write_text(json.dumps([i / 10] * 3))

@@ -25,6 +25,7 @@ from transmodal.core.errors import (
     UnknownNameError,
     UnsupportedError,
 )
+from transmodal.core.evaluation.card import Card
 from transmodal.core.evaluation.sampling import joint_samples
 from transmodal.core.joined import _between
 from transmodal.core.kernel.events import Progress
@@ -311,6 +312,18 @@ def test_damaged_folders_are_named(trained, tmp_path):
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"model\.safetensors cannot be read"):
         Translator.load(tmp_path, Shelf())
+
+
+def test_weights_and_their_card_are_written_together(trained, tmp_path):
+    card = Card("one", {}, {})
+    trained.save(tmp_path, card)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    other = make(steps=3)
+    other.connect(("0", "1"), seed=9)
+    (tmp_path / f".README.md.{os.getpid()}.part").mkdir()  # as a full disk, it refuses one file
+    with pytest.raises(CheckpointError, match=r"cannot write .*README\.md: .* is unchanged"):
+        other.save(tmp_path, replace(card, title="two"))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
 
 
 def test_a_folder_that_cannot_be_written(trained, tmp_path):

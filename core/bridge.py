@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from .code import Code
 from .config import Configurable
 from .errors import DataError, UnknownNameError, UnsupportedError
 from .modality import Modality
+from .modes import check_modes
 from .progress import Tick
 from .signal import Signal
 from .stage import Stage
@@ -58,11 +60,16 @@ class Bridge(Configurable, nn.Module, ABC):
         Args:
             domains: name -> Modality. Domains given the same object share its subnets.
             classes: number of classes in the records' labels, 0 where there are none.
+
+        Raises:
+            SettingError: the settings do not fit the domains; torch's default type is not float32.
         """
+        check_modes()
         self.domains = dict(domains)
         self.classes = classes
         try:
-            self.build()
+            with torch.inference_mode(False):  # weights made within it could never learn
+                self.build()
         except BaseException:
             self.disconnect()
             raise

@@ -17,6 +17,7 @@ from .config import check_number
 from .errors import DataError, ReachError, SettingError, UnknownNameError
 from .latents.reach import require_finite
 from .modality import Modality
+from .modes import check_modes
 from .progress import bar
 from .seeds import seeded
 from .signal import Signal
@@ -191,10 +192,7 @@ class Joined:
     def interpolate(
         self, first: Any, last: Any, source: str, target: str, steps: int = 8
     ) -> list[Any]:
-        """Items of the target on the way from one item of the source to another.
-
-        ``walk`` says which way that is.
-        """
+        """Items of the target on ``walk``'s way from one item of the source to another."""
         return self.walk(steps, [target], ends=(first, last), source=source)[target]
 
     def walk(
@@ -275,6 +273,7 @@ class Joined:
     def _require_trained(self) -> None:
         if not self.connected:
             raise SettingError("this translator has no weights yet; call fit, or Translator.load")
+        check_modes()
 
 
 def _between(code: Code, steps: int) -> Code:

@@ -99,6 +99,9 @@ class Adam:
         check_number("Adam", "weight_decay", self.weight_decay, 0)
         check_number("Adam", "warmup", self.warmup, 0, integer=True)
         check_choice("Adam", "schedule", self.schedule, get_args(Schedule))
+        # torch takes no whole numbers, as 0 is in a recipe
+        first, second = self.betas
+        object.__setattr__(self, "betas", (float(first), float(second)))
 
 
 @dataclass(frozen=True)

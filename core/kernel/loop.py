@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..modes import check_modes
 from ..seeds import derived_seed
 from ..stage import Stage
 from ..table import Table
@@ -46,7 +47,7 @@ class Kernel:
     Raises:
         TrainingError: a phase learns nothing or what is no part of the model, or no phase
             claims some trainable parameter.
-        SettingError: the device cannot be used.
+        SettingError: the device cannot be used; a mode of torch in which nothing can learn.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Kernel:
         table: Table,
         settings: Training | None = None,
     ) -> None:
+        check_modes(learning=True)
         self.model = model
         self.stages = tuple(stages)
         self.table = table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,11 @@ from torch import nn
 
 from transmodal.core.errors import SettingError, TrainingError
 from transmodal.core.kernel import Kernel, Training
-from transmodal.core.stage import Phase, Stage
+from transmodal.core.stage import Adam, Phase, Stage
+from transmodal.core.translator import Translator
+
+from toys import Dots, Swap
+from toys import table as dots_table
 
 
 def test_a_parameter_that_no_phase_learns_is_named() -> None:
@@ -91,3 +96,45 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
     model = Toy()
     with pytest.raises(SettingError, match=message):
         Kernel(model, single(model), table(), Training(**settings))
+
+
+@pytest.mark.parametrize(("mode", "message"), [
+    (torch.no_grad, "nothing can learn while gradients are switched off; train outside of"),
+    (torch.inference_mode, "nothing can learn while gradients are switched off"),
+    (partial(torch.autocast, "cpu"), "autocast is on around this training, .* set precision"),
+])  # fmt: skip
+def test_nothing_is_trained_in_modes_that_would_spoil_it(mode: Any, message: str) -> None:
+    model = Toy()
+    with mode(), pytest.raises(SettingError, match=message):
+        Kernel(model, single(model), table())
+
+
+def test_another_default_type_is_refused_wherever_it_would_fail() -> None:
+    translator = Translator({"a": Dots()}, Swap(steps=1))
+    torch.set_default_dtype(torch.float64)
+    try:
+        with pytest.raises(SettingError, match="default type is torch.float64; call torch.set_def"):
+            translator.connect()
+        assert not translator.connected
+        torch.set_default_dtype(torch.float32)
+        translator.connect()
+        torch.set_default_dtype(torch.float64)
+        for asked in (lambda: translator.embed([torch.rand(6)], "a"), lambda: translator.sample(1)):
+            with pytest.raises(SettingError, match="default type is torch.float64"):
+                asked()
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_what_is_connected_in_inference_mode_can_learn_afterwards() -> None:
+    translator = Translator({"a": Dots()}, Swap(steps=1))
+    with torch.inference_mode():
+        translator.connect(("0", "1"))
+        translator.translate([torch.rand(6)], "a", "a", progress=False)
+    translator.fit(dots_table("a"), progress=False)
+
+
+@pytest.mark.parametrize("betas", [(0, 0.9), (0.5, 0)])
+def test_rates_of_decay_may_be_whole_numbers(betas: Any) -> None:
+    model = Toy()
+    train(model, single(model, optimizer=Adam(betas=betas)))

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..bridge import Needs
 from ..code import Code
 from ..errors import SettingError
 from ..latents.base import LatentModel
@@ -25,6 +26,8 @@ from ..stage import Adam, Batch, Draw, Phase, Stage
 from ..table import Table
 from .bridging_settings import BridgingSettings
 from .gated import ConditionalVAE
+
+ADVICE = "Where some domains have labels, all want some; label a few, or leave all labels out."
 
 
 class BridgingVAE(BridgingSettings):
@@ -77,6 +80,7 @@ class BridgingVAE(BridgingSettings):
         )
         told = len(self.domains) if self.conditional else 0
         self.shared = ConditionalVAE(self.latent, self.width, told, self.hidden, self.depth)
+        self.needs = Needs(self.classes > 0 and self._labels_everywhere(), advice=ADVICE)
         self.classifier: nn.Linear | None = None
         if self.classes and self.classification:
             self.classifier = nn.Linear(self.width, self.classes)
@@ -106,6 +110,11 @@ class BridgingVAE(BridgingSettings):
         """Whether anything leans on a reader of the domain."""
         leans = self.pseudo_labels or domain in self.gans or self.reading > 0
         return self.classes > 1 and leans
+
+    def _labels_everywhere(self) -> bool:
+        """Whether some draw takes labelled items of every domain, where there are labels."""
+        drawn = self.balanced or self.classification > 0
+        return drawn or all(self._reads(domain) for domain in self.domains)
 
     def reader(self, domain: str) -> Reader | None:
         """The reader of a domain, None where nothing leans on one."""

@@ -34,7 +34,7 @@ class GAN(LatentModel):
     Args:
         modality: of the domain.
         width: dimensions of z.
-        classes: number of classes; 0 keeps every draw, without labels.
+        classes: number of classes; 0 keeps every draw, without labels, and 1 names all that one.
         steps, batch, lr: of the adversarial game (Adam, betas (0, .99)).
         r1: weight of the gradient penalty on real items.
         keep: points kept of each class.
@@ -144,6 +144,8 @@ class GAN(LatentModel):
             for c in range(classes)
         ]
         kept = torch.cat(best_of)
-        labels = named[kept] if reader is not None else torch.full((len(kept),), UNLABELLED)
+        labels = torch.full((len(kept),), UNLABELLED)
+        if reader is not None or self.classes == 1:
+            labels = named[kept]
         values = torch.stack([z[kept], torch.zeros(len(kept), self.width)], 1)
         return Memory(Signal(values.to(device)), labels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,16 @@ def plan(draw: Draw, table: Table, seed: int, rank: int = 0, world: int = 1) -> 
     else:
         pools = _by_class(draw, columns)
     return Plan(draw, pools, seed, rank, world)
+
+
+def require_held(draws: Sequence[Draw], table: Table) -> None:
+    """Refuse a table that does not hold what these draws ask for, before any is wanted.
+
+    Raises:
+        DataError: see ``plan``.
+    """
+    for draw in draws:
+        plan(draw, table, 0)
 
 
 @dataclass

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..code import Code
+from ..draws import require_held
 from ..errors import DataError, SettingError, UnsupportedError
 from ..layers import layers_of
 from ..modality import Modality
@@ -134,8 +135,12 @@ class Ends(nn.Module):
         return (h - h.mean(0)) / far
 
     # -- training -------------------------------------------------------------------
-    def stages(self, steps: int, batch: int) -> list[Stage]:
+    def stages(self, steps: int, batch: int, later: Sequence[Draw]) -> list[Stage]:
         """How prenets and generators learn; nothing where all domains are of vectors.
+
+        Args:
+            steps, batch: of the training.
+            later: what the stages after it draw, which is made sure of before it.
 
         Raises:
             SettingError: a prenet has nothing to learn from.
@@ -161,14 +166,20 @@ class Ends(nn.Module):
         if making:
             learns = generators if self.classes else prenets + generators
             phases.append(Phase("generators", learns, self.render_loss, optimizer=adam))
-        prepare = partial(self.sighted, reading if self.classes else [])
+        prepare = partial(self.sighted, reading if self.classes else [], later)
         return [Stage("ends", steps, phases, [Draw("items", names, batch)], prepare)]
 
-    def sighted(self, reading: Sequence[str], table: Table, generator: torch.Generator) -> Table:
+    def sighted(
+        self,
+        reading: Sequence[str],
+        later: Sequence[Draw],
+        table: Table,
+        generator: torch.Generator,
+    ) -> Table:
         """The table as it is, once these domains have labels for their prenets to learn from.
 
         Raises:
-            DataError: no item of some domain has one.
+            DataError: no item of some domain has one; the table does not hold a later draw.
         """
         blind = [d for d in reading if not bool((table.column(d).labels >= 0).any())]
         if blind:
@@ -177,6 +188,7 @@ class Ends(nn.Module):
                 "their items has one; label some in each domain, leave all labels out and set "
                 "generators=True, or adopt trained prenets"
             )
+        require_held(later, table)
         return table
 
     def read_loss(self, batches: Batches) -> dict[str, Tensor]:

@@ -145,7 +145,7 @@ class CommonSpace(CommonSettings):
         adam = self.adam(self.critic_rate)
         judges = [Phase("critics", critics, self.critic_loss, optimizer=adam)] if critics else []
         return [
-            *self.ends.stages(self.ends_steps, self.batch),
+            *self.ends.stages(self.ends_steps, self.batch, draws),
             Stage("pretrain", self.pretrain_steps, [alone], draws, self.represented),
             Stage("game", self.steps, [*judges, player], draws, self.represented),
         ]

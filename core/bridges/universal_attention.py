@@ -201,13 +201,14 @@ class UniversalAttention(UniversalSettings):
 
     # -- training -------------------------------------------------------------------
     def stages(self) -> Sequence[Stage]:
+        draws = [self._draw(task) for task in self.plan]
         learns: list[nn.Module] = [self.prenets, self.generators]
         before = []
         if self.styles is not None:
             learns.append(self.styles.universal)
             if self.listening:
                 styled = {t: self.owner[t] for _, t in self.plan if self.in_style(t)}
-                before.append(self.styles.stage(styled, self.listening, 2 * self.batch))
+                before.append(self.styles.stage(styled, self.listening, 2 * self.batch, draws))
             else:
                 learns.append(self.styles.references)
         adam = Adam(self.rate, (self.beta1, 0.999), 0.0, self.schedule, self.warmup)
@@ -219,7 +220,6 @@ class UniversalAttention(UniversalSettings):
             critic = Adam(self.critic_rate, (self.beta1, 0.999))
             game = Phase("critics", [self.branches], self.critic_loss, lazy, optimizer=critic)
             phases.insert(0, game)
-        draws = [self._draw(task) for task in self.plan]
         return [*before, Stage("translation", self.steps, phases, draws, shared=self.translated)]
 
     def _draw(self, task: Task) -> Draw:

@@ -9,10 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..code import Code
+from ..draws import require_held
 from ..errors import DataError, SettingError, UnsupportedError
 from ..modality import Modality
 from ..objectives import gaussian_kl
 from ..stage import Adam, Batch, Batches, Draw, Phase, Stage
+from ..table import Table
 from .universal_nets import ReferenceEncoder, TokenLayer
 
 BOTTLENECK = 0.01  # weight of the KL while references listen
@@ -86,13 +88,16 @@ class Styles(nn.Module):
             raise DataError("weights of styles are finite numbers, and some of these are not")
         return Code.of(layer.mix(weights[:, None].expand(-1, layer.heads, -1)))
 
-    def stage(self, owner: Mapping[str, str], steps: int, batch: int) -> Stage:
+    def stage(
+        self, owner: Mapping[str, str], steps: int, batch: int, later: Sequence[Draw]
+    ) -> Stage:
         """The encoders learn to tell styles by labels.
 
         Args:
             owner: domain -> the one whose encoder reads its items.
             steps: how long.
             batch: items of each domain.
+            later: what the stage after it draws, which is made sure of before it.
 
         Raises:
             SettingError: there are no labels.
@@ -116,7 +121,12 @@ class Styles(nn.Module):
             "references", [self.references, self.tellers], objective, optimizer=adam, clip=1.0
         )
         draws = [Draw(domain, (domain,), batch, labelled=True, balanced=True) for domain in owner]
-        return Stage("listening", steps, [phase], draws)
+
+        def held(table: Table, generator: torch.Generator) -> Table:
+            require_held(later, table)
+            return table
+
+        return Stage("listening", steps, [phase], draws, held)
 
     def _told(self, batch: Batch, domain: str, owner: str) -> dict[str, Tensor]:
         """The terms of one domain, and how often its styles are told right."""

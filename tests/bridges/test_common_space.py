@@ -444,3 +444,19 @@ def test_what_belongs_together_is_asked_for_before_training(match: str, message:
     translator = Translator({d: features(size=4) for d in "ab"}, CommonSpace(match=match))
     with pytest.raises(DataError, match=message):
         translator.fit(records, progress=False)
+
+
+def test_classes_no_two_domains_share_are_refused_before_any_stage() -> None:
+    _, data = vectors(n=12)
+    columns = {
+        d: Memory(data.columns[d].take(torch.arange(12)), torch.full((12,), k))
+        for k, d in enumerate("ab")
+    }
+    audio, features = (Registry.load().modality(name) for name in ("audio", "features"))
+    sound = audio("raster", samples=32, points=16, bins=16)
+    columns["a"] = Memory(sound.collate([torch.rand(32)] * 12), columns["a"].labels)
+    translator = Translator({"a": sound, "b": features(size=3)}, quick(match="classes"))
+    begun: list[Any] = []
+    with pytest.raises(DataError, match="wants 1 or more classes that all of a, b have"):
+        translator.fit(Table(columns, CLASSES), progress=False, watch=begun.append)
+    assert not begun

@@ -11,7 +11,9 @@ import torch
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.code import Code
 from transmodal.core.errors import DataError, SettingError
+from transmodal.core.kernel import Kernel, Training
 from transmodal.core.signal import Signal
+from transmodal.core.table import Memory, Table
 
 from toys import Dots, dots
 
@@ -91,3 +93,15 @@ def test_one_domain_needs_its_tasks_named() -> None:
     alone = UniversalAttention(tasks=[("a", "a")])
     alone.connect({"a": Dots()}, 0)
     assert [str(task) for task in alone.plan] == ["a->a"]
+
+
+def test_pairs_without_labels_are_refused_before_references_listen() -> None:
+    signal, labels = dots(8)
+    rows = {"a": torch.arange(8), "b": torch.cat([torch.arange(4), torch.arange(8, 12)])}
+    labels = torch.cat([torch.full((4,), -1), labels[:4]])
+    data = Table({d: Memory(Signal(signal), labels, rows[d]) for d in "ab"}, ("0", "1"))
+    bridge = joined(reference="label", listening=1, steps=1, batch=4)
+    begun: list[Any] = []
+    with pytest.raises(DataError, match="draw 'a->b' wants rows that hold all of a, b, with a lab"):
+        begun += Kernel(bridge, bridge.stages(), data, Training(device="cpu")).run()
+    assert not begun

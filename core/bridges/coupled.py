@@ -22,6 +22,7 @@ from ..code import Code
 from ..errors import SettingError, UnsupportedError
 from ..latents.inversion import invert
 from ..latents.reach import require_reached, squared_error
+from ..layers import layers_of
 from ..progress import Tick
 from ..signal import Signal
 from ..stage import Adam, Batch, Batches, Draw, Lazy, Phase, Stage
@@ -80,6 +81,22 @@ class CoupledGANs(CoupledSettings):
     @abstractmethod
     def build_game(self) -> None:
         """Build the generators, the critics and what else plays."""
+
+    def maker(self, domain: str) -> list[nn.Module]:
+        """The layers of a domain's generator.
+
+        Raises:
+            SettingError: it has nothing to learn, and what it makes of z is noise for good.
+        """
+        width = self.space.width
+        net = self.domains[domain].generator(width)
+        if not list(net.parameters()):
+            raise SettingError(
+                f"{self.name}: items of {domain!r} are vectors as wide as z, {width} numbers, so "
+                "that their generator only scales z and has nothing to learn; set latent to "
+                f"another width than {self.latent}"
+            )
+        return layers_of(net)
 
     def normed(self, critic: nn.Module) -> nn.Module:
         """A critic by the bridge's setting, with spectral norm or as it is."""

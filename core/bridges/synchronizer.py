@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from ..adversarial import augmented, gradient_penalty, steep
 from ..bridge import Needs
 from ..code import Code
+from ..draws import paired
+from ..errors import DataError
 from ..latents.reach import squared_error
-from ..layers import layers_of
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
 from ..table import Table
@@ -53,12 +54,7 @@ class Synchronizer(SynchronizerSettings):
     def build_game(self) -> None:
         modalities = self.domains
         # its layers only: a generator may have more, for codes of many tokens
-        self.generators = nn.ModuleDict(
-            {
-                d: nn.Sequential(*layers_of(m.generator(self.space.width)))
-                for d, m in modalities.items()
-            }
-        )
+        self.generators = nn.ModuleDict({d: nn.Sequential(*self.maker(d)) for d in modalities})
         self.critics = nn.ModuleDict(
             {d: self.normed(m.discriminator()) for d, m in modalities.items()}
         )
@@ -165,12 +161,16 @@ class Synchronizer(SynchronizerSettings):
 
     # -- training ---------------------------------------------------------------------
     def counted(self, table: Table, generator: torch.Generator) -> Table:
-        """The table as it is, once there are tuples enough for the concepts.
+        """The table as it is, once the synchronizer and the game can learn from it.
 
         Raises:
             UnsupportedError: a domain is of discrete units.
+            DataError: too few tuples; items to be reached that are all alike.
         """
+        if self.reaching:
+            super().measured(table, generator)
         self.check_smooth(table)
+        self.check_different(table)
         if self.anchors is not None:
             self.anchors.tuples(table)
         return table
@@ -183,7 +183,29 @@ class Synchronizer(SynchronizerSettings):
             with torch.no_grad():
                 self.anchors.settle(table, self.synchronizer.features, generator, self.batch)
             self.synchronizer.train(was)
-        return super().measured(table, generator)
+        table = super().measured(table, generator)
+        self.check_different(table)
+        return table
+
+    def check_different(self, table: Table) -> None:
+        """Refuse a table without asynchronous tuples, or items to be reached that are all alike.
+
+        Raises:
+            DataError: of either kind.
+        """
+        names = tuple(self.domains)
+        found = paired(Draw("pairs", names, 2, "paired"), {d: table.column(d) for d in names})
+        if len(found[names[0]][0]) < 2:
+            raise DataError(
+                f"{self.name}: one record alone holds all of {', '.join(names)}, and asynchronous "
+                "tuples are of different ones; add such records"
+            )
+        alike = [d for d in names if self.reaching and not self.get_buffer(f"variance_{d}")]
+        if alike:
+            raise DataError(
+                f"{self.name}: all items of {', '.join(alike)} are alike, and reaching is measured "
+                "by their variance; add other items, or set reaching to 0"
+            )
 
     def stages(self) -> list[Stage]:
         names = tuple(self.domains)

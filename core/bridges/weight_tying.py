@@ -132,7 +132,7 @@ class WeightTying(CoupledGANs):
         self.consistency, self.teacher = consistency, teacher
 
     def build_game(self) -> None:
-        makers = {d: layers_of(m.generator(self.latent)) for d, m in self.domains.items()}
+        makers = {d: self.maker(d) for d in self.domains}
         k = tied(makers, self.tied_generator, "generator")
         first = next(iter(self.domains))
         self.trunk = nn.ModuleList(makers[first][:k])
@@ -152,7 +152,8 @@ class WeightTying(CoupledGANs):
         if (self.classification or self.matching) and k < 1:
             raise SettingError(
                 f"{self.name}: classification and matching read the features under the critics' "
-                "last layer, so that layer must be tied; leave tied_critic out"
+                "last layer, so that layer must be tied: leave tied_critic out, and give the "
+                f"domains discriminators that end alike ({', '.join(critics)} share {k} layers)"
             )
         self.head: nn.Module | None = None
         if self.classification:

@@ -449,3 +449,11 @@ def test_a_teacher_follows_buffers_and_survives_numbers_that_are_not() -> None:
     named = teacher.name(torch.tensor([[float("nan"), 0.0], [9.0, -9.0]]))
     assert named.tolist() == [-1, 0]
     assert bool(teacher.seen.isfinite().all())
+
+
+@both
+def test_vectors_as_wide_as_z_are_refused(kind: Any) -> None:
+    vector = Registry.load().modality("features")(size=4)
+    with pytest.raises(SettingError, match="items of 'b' are vectors as wide as z, 4 numbers, so"):
+        quick(kind).connect({"a": Chain(), "b": vector}, 0)
+    quick(kind, latent=5).connect({"a": Chain(), "b": vector}, 0)

@@ -262,6 +262,27 @@ def test_no_pairs_are_an_error_that_says_what_to_do() -> None:
         play(made(), partly(0))
 
 
+@pytest.mark.parametrize("steps", [0, 2])
+@pytest.mark.parametrize(("pairs", "zeros", "message"), [
+    (1, False, "one record alone holds all of a, b, and asynchronous tuples"),
+    (9, True, "all items of b are alike, and reaching is measured by their variance"),
+])  # fmt: skip
+def test_data_nothing_can_be_told_of_are_refused_before_any_stage(
+    pairs: int, zeros: bool, message: str, steps: int
+) -> None:
+    bridge = quick(Synchronizer, sync_steps=steps, reaching=1.0 if zeros else 0.0)
+    data = partly(pairs)
+    if zeros:
+        b = data.columns["b"]
+        still = replace(b, signal=Signal(torch.zeros_like(b.signal.values)))  # type: ignore[type-var]
+        data = Table({**data.columns, "b": still})
+    begun: list[Any] = []
+    translator = Translator({"a": Chain(), "b": Chain()}, bridge)
+    with pytest.raises(DataError, match=message):
+        translator.fit(data, progress=False, watch=begun.append)
+    assert not begun
+
+
 def test_an_inversion_may_be_chosen_by_synchrony_too() -> None:
     bridge = made(choosing=0.5)
     z, query = torch.randn(3, 4), Signal(torch.rand(3, 6))

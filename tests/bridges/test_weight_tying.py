@@ -215,3 +215,9 @@ def test_a_classifier_needs_labels_and_a_tied_layer() -> None:
 def test_records_of_no_such_domain_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="hold no domain 'c'"):
         play(made("a", "c"), columns(False))
+
+
+def test_discriminators_that_share_no_end_are_named_where_it_is_wanted() -> None:
+    bridge = quick(WeightTying, matching=1.0)
+    with pytest.raises(SettingError, match=r"discriminators that end alike \(a, b share 0 layers"):
+        bridge.connect({"a": Chain(), "b": Dots()}, 0)

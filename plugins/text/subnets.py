@@ -109,6 +109,9 @@ class TextDiscriminator(nn.Module):
         x = embedded(signal, self.table).transpose(1, 2)
         for conv, stride in zip(self.convs, STRIDES, strict=True):
             mask = mask[..., ::stride]
+            if x.shape[2] < stride:
+                # torch 2.13 leaves the weight's slope unset here, in bfloat16 on a CPU
+                x = F.pad(x, (0, stride - x.shape[2]))
             x = exact(F.leaky_relu(conv(x), 0.2)) * mask
         mean = x.sum(2) / mask.sum(2).clamp(min=1)
         most = x.masked_fill(~mask, torch.finfo(x.dtype).min).amax(2)

@@ -1,14 +1,17 @@
-"""Arrays of users as tensors."""
+"""Arrays and lists of users."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .errors import DataError
+
+T = TypeVar("T")
 
 
 def to_tensor(item: Any, what: str) -> Tensor:
@@ -29,3 +32,18 @@ def to_tensor(item: Any, what: str) -> Tensor:
     except (TypeError, ValueError) as error:
         file = f"of a file, give pathlib.Path({item!r})" if isinstance(item, str) else error
         raise DataError(f"{what} ({file})") from error
+
+
+def listed(items: Sequence[T], what: str) -> Sequence[T]:
+    """The items, unless they are a single one: a string would be taken letter by letter.
+
+    Args:
+        items: what the user gave.
+        what: what they are, for the error ("items of 'spoken'").
+
+    Raises:
+        DataError: it is one item alone.
+    """
+    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
+        raise DataError(f"{what} come in a list: give [item], not one {type(items).__name__} alone")
+    return items

@@ -127,7 +127,8 @@ class Bridge(Configurable, nn.Module, ABC):
             UnsupportedError: the bridge has no prior to sample from.
         """
         raise UnsupportedError(
-            f"the bridge {self.name!r} has no prior to sample from; it only translates"
+            f"the bridge {self.name!r} has no prior to sample from; it only translates, and goes "
+            "from one item to another"
         )
 
     def sample(self, n: int, domains: Sequence[str]) -> dict[str, Signal]:

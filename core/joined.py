@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .arrays import listed
 from .bridge import Bridge
 from .code import Code
 from .config import check_number
@@ -80,7 +80,7 @@ class Joined:
     def _nearest(
         self, items: Sequence[Any], source: str, target: str, among: Sequence[Any]
     ) -> list[Any]:
-        if not len(_listed(among, target)):
+        if not len(listed(among, f"items of {target!r}")):
             raise DataError(f"no items of {target!r} to choose from; give at least one")
         near, far = (F.normalize(self.embed(x, d), dim=1)
                      for x, d in ((items, source), (among, target)))  # fmt: skip
@@ -162,9 +162,7 @@ class Joined:
         """
         check_number("sample", "n", n, 1, integer=True)
         self._require_trained()
-        names = list(domains or self.domains)
-        for name in names:
-            self._modality(name)
+        names = self._names(domains)
         with seeded(seed), torch.no_grad():
             parts = [
                 {name: x.to("cpu") for name, x in self.bridge.sample(count, names).items()}
@@ -228,12 +226,12 @@ class Joined:
                 f"walk: ends and source go together, not ends={ends!r} with source={source!r}"
             )
         self._require_trained()
-        names = list(domains or self.domains)
-        for name in names:
-            self._modality(name)
+        names = self._names(domains)
         with seeded(seed), torch.no_grad():
             if ends is not None and source is not None:
                 signal = self._signal(ends, source).to(self._device())
+                if len(signal) != 2:
+                    raise DataError(f"walk: ends are two items, (first, last), not {len(signal)}")
                 code = self.bridge.encode(signal, source)
             else:
                 code = self.bridge.prior(2)
@@ -244,7 +242,9 @@ class Joined:
     def _signal(self, items: Sequence[Any], domain: str) -> Signal:
         """Items of a domain, or the paths of their files, as one batch."""
         modality = self._modality(domain)
-        return modality.collate([modality.load(item) for item in _listed(items, domain)])
+        return modality.collate(
+            [modality.load(item) for item in listed(items, f"items of {domain!r}")]
+        )
 
     def _over(self, signal: Signal, function: Callable[[Signal, int], T]) -> list[T]:
         """What the function makes of each slice of a signal, on the device, and its start."""
@@ -270,6 +270,13 @@ class Joined:
             )
         return self.domains[domain]
 
+    def _names(self, domains: Sequence[str] | None) -> list[str]:
+        """The domains asked for, checked; all where none are."""
+        names = list(listed(domains, "domains") if domains else self.domains)
+        for name in names:
+            self._modality(name)
+        return names
+
     def _require_trained(self) -> None:
         if not self.connected:
             raise SettingError("this translator has no weights yet; call fit, or Translator.load")
@@ -282,14 +289,6 @@ def _between(code: Code, steps: int) -> Code:
     p = torch.linspace(0, 1, steps, device=a.device)[:, None, None]
     mask = None if code.mask is None else code.mask.any(0).expand(steps, -1)
     return replace(code, tokens=(1 - p).sqrt() * a + p.sqrt() * b, mask=mask)
-
-
-def _listed(items: Sequence[Any], domain: str) -> Sequence[Any]:
-    """The items, unless they are a single one: a string would be taken letter by letter."""
-    if isinstance(items, str | bytes | Path):
-        one = type(items).__name__
-        raise DataError(f"items of {domain!r} come in a list: give [item], not one {one} alone")
-    return items
 
 
 def _of(style: Code, start: int, device: torch.device) -> Code:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .arrays import listed
 from .errors import DataError
 from .manifest import read_manifest
 from .stage import UNLABELLED
@@ -71,7 +73,7 @@ def manifest(path: Path, domains: Sequence[str] | None) -> Found:
     header, lines = read_manifest(path)
     wanted = [name for name in header if name not in RESERVED]
     if domains is not None:
-        for domain in domains:
+        for domain in listed(domains, "domains"):
             if domain not in wanted:
                 raise DataError(
                     f"{path}: no column {domain!r}; the columns are {', '.join(header)}"
@@ -114,17 +116,14 @@ def _there(file: Path) -> bool:
 
 def folders(given: Mapping[str, str | Path], paired: bool) -> Found:
     """See ``Records.from_folders``."""
+    if not given:
+        raise DataError("records need at least one domain, {name: folder}")
     found: dict[str, list[tuple[str, Path, str | None]]] = {}
     for domain, folder in given.items():
         root = Path(folder)
         if not root.is_dir():
             raise DataError(f"domain {domain!r}: no such folder {root}")
-        files = sorted(
-            file
-            for file in root.rglob("*")
-            if file.is_file()
-            and not any(part.startswith(".") for part in file.relative_to(root).parts)
-        )
+        files = sorted(_files(root))
         if not files:
             raise DataError(f"domain {domain!r}: the folder {root} holds no files")
         found[domain] = [
@@ -155,6 +154,19 @@ def folders(given: Mapping[str, str | Path], paired: bool) -> Found:
                 )
         made[domain] = Items([file for _, file in placed], torch.tensor([row for row, _ in placed]))
     return made, tuple(labels), (), ()
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """The files in a folder and below, of linked folders too; nothing whose name is hidden."""
+    for here, inside, names in os.walk(root, followlinks=True):
+        above = {folder.resolve() for folder in (Path(here), *Path(here).parents)}
+        inside[:] = [  # a link to a folder above would lead round and round
+            name
+            for name in inside
+            if not name.startswith(".") and Path(here, name).resolve() not in above
+        ]
+        files = (Path(here, name) for name in names if not name.startswith("."))
+        yield from filter(Path.is_file, files)
 
 
 def _per_row(

@@ -163,6 +163,25 @@ def test_folders_name_classes_and_pairs(tmp_path):
         Records.from_folders({"a": tmp_path / "empty"})
 
 
+def test_linked_folders_are_classes_and_links_upwards_are_left(tmp_path):
+    for name in ("all/a", "all/b", "linked"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "one.txt").write_text(name)
+    (tmp_path / "all" / "c").symlink_to(tmp_path / "linked")
+    (tmp_path / "all" / "up").symlink_to(tmp_path)
+    (tmp_path / "linked" / "round").symlink_to(tmp_path / "all")
+    records = Records.from_folders({"texts": tmp_path / "all"})
+    assert sorted(records.labels) == ["a", "b", "c"]
+
+
+def test_sources_without_domains_and_domains_that_are_one_text(tmp_path):
+    with pytest.raises(DataError, match="at least one domain"):
+        Records.from_folders({})
+    (tmp_path / "one.csv").write_text("pics\none.csv\n")
+    with pytest.raises(DataError, match=r"domains come in a list: give \[item\], not one str"):
+        Records.from_manifest(tmp_path / "one.csv", "pics")
+
+
 def test_labels_must_be_among_the_classes():
     records = Records.from_arrays({"a": dots(2)}, ["x", "z"])
     with pytest.raises(DataError, match="row 2, field 'label': 'z' is none of the classes x, y"):

@@ -341,7 +341,11 @@ def test_a_folder_that_cannot_be_written(trained, tmp_path):
         (lambda t: t.sample(1, ["z"]), UnknownNameError, "no domain 'z'"),
         (lambda t: t.walk(3, ["z"]), UnknownNameError, "no domain 'z'"),
         (lambda t: t.walk(3, "ab"), DataError, "domains come in a list"),
-        (lambda t: t.walk(3, ends=[torch.zeros(6)] * 3, source="a"), DataError, "ends are two items.*not 3"),
+        (
+            lambda t: t.walk(3, ends=[torch.zeros(6)] * 3, source="a"),
+            DataError,
+            "ends are two items.*not 3",
+        ),
         (lambda t: t.translate(None, "a", "b"), DataError, "items of 'a' come in a list"),
         (lambda t: t.walk(1), SettingError, "walk: steps must be a whole number >= 2, not 1"),
         (lambda t: t.walk(source="a"), SettingError, "ends and source go together, not ends=None"),

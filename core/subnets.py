@@ -73,7 +73,8 @@ def even(x: Tensor) -> Tensor:
     """
     x = F.relu(x)
     axes = tuple(range(1, x.ndim))
-    size: Tensor = torch.linalg.vector_norm(x, dim=axes, keepdim=True, dtype=torch.float32)
+    exact = torch.promote_types(x.dtype, torch.float32)
+    size: Tensor = torch.linalg.vector_norm(x, dim=axes, keepdim=True, dtype=exact)
     scale = math.sqrt(x[0].numel()) / (size + 1e-3)
     if x.dtype == torch.float16:  # of features near zero it would be infinite, and 0 times it NaN
         scale = scale.clamp(max=torch.finfo(x.dtype).max)

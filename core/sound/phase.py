@@ -11,6 +11,7 @@ from torch import Tensor
 from .mel import Mel
 
 CHUNK = 1 << 19  # spectral bins of the items worked on together
+LOUDEST = 2.0  # of log-mels; waveforms within [-1, 1] reach about 1
 BLOCK = 1 << 16  # spectral bins transformed at once: the arrays of a block stay in cache
 
 
@@ -127,6 +128,10 @@ def overlap_add(frames: Tensor, wave: Tensor) -> None:
 
 
 def invert(values: Tensor, mel: Mel, steps: int = 60) -> Tensor:
-    """Normalised log-mel ``[b t f]`` -> waveforms ``[b (t - 1) * hop]``."""
+    """Normalised log-mel ``[b t f]`` -> waveforms ``[b (t - 1) * hop]``.
+
+    A net may make what no sound reaches; above ``LOUDEST`` its power would be infinite.
+    """
     _, bank = mel.constants(values)
-    return griffin_lim(magnitudes(mel.expand(values), bank), mel.n_fft, mel.hop, steps)
+    power = mel.expand(values.clamp(max=LOUDEST))
+    return griffin_lim(magnitudes(power, bank), mel.n_fft, mel.hop, steps)

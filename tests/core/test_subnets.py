@@ -41,3 +41,8 @@ def test_features_near_zero_stay_numbers(dtype: torch.dtype, value: float) -> No
     assert torch.equal(made[1:], even(x[1:]))
     # float16 multiplies by what it has at most
     assert made[0].max().item() == pytest.approx(112 * value / (112 * value + 1e-3), rel=0.45)
+
+
+def test_in_float64_features_are_divided_exactly() -> None:
+    x = torch.randn(3, 8, 5, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(even, x)

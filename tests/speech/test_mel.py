@@ -161,3 +161,9 @@ def test_magnitudes_fit_the_mels_better_than_the_pseudo_inverse() -> None:
 def test_silence_comes_back_as_silence() -> None:
     mel = Mel(8000, 512, 128, 40)
     assert invert(torch.zeros(2, 10, 40), mel).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("loud", [3.0, 5.0, 1e4])
+def test_what_no_sound_reaches_is_made_finite(loud: float) -> None:
+    waves = invert(torch.full((1, 10, 40), loud), Mel(8000, 512, 128, 40))
+    assert bool(waves.isfinite().all()) and waves.abs().max() > 1

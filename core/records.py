@@ -45,6 +45,10 @@ class Records:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        held = ", ".join(f"{len(c.items)} of {name!r}" for name, c in self.columns.items())
+        return f"Records({len(self)} rows, {len(self.classes())} classes; items: {held})"
+
     # -- where records come from ---------------------------------------------
     @classmethod
     def from_arrays(
@@ -288,10 +292,9 @@ class Records:
 
 
 def _collate(column: Items, modality: Modality, domain: str) -> Signal:
-    starts = range(0, len(column.items), CHUNK)
     return Signal.cat(
         [
             collate(modality, column.items[i : i + CHUNK], column.rows[i : i + CHUNK], domain)
-            for i in starts
+            for i in range(0, len(column.items), CHUNK)
         ]
     )

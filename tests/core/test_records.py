@@ -328,3 +328,8 @@ def test_classes_have_one_order():
     assert Records.from_arrays({"a": dots(4)}, ["7", "007", "01", "1"]).classes() == (
         "01", "1", "007", "7",
     )  # fmt: skip
+
+
+def test_records_are_shown_in_a_line_whatever_they_hold():
+    records = Records.from_arrays({"a": dots(300), "b": dots(2)}, labels={"b": [1, 0]})
+    assert repr(records) == "Records(302 rows, 2 classes; items: 300 of 'a', 2 of 'b')"

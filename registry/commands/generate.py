@@ -91,16 +91,19 @@ def interpolate(
         raise SettingError("--source is the domain of FIRST and LAST, and neither is given")
     translator = Translator.load(folder, registry)
     domains = translator.domains
+    ways = translator.bridge.directions()
     into = ".wav" if kind == ".wav" else ""
     begin = None
     if ends:
-        begin = paths.choose(domains, "source", source, ends[0].suffix, target)
+        able = [s for s, t in ways if target in (None, t)]
+        begin = paths.choose(domains, "source", source, ends[0].suffix, target, able)
     if ends or target is not None or into:
-        results = [paths.choose(domains, "target", target, into, begin)]
+        able = [t for s, t in ways if begin in (None, s)]
+        results = [paths.choose(domains, "target", target, into, begin, able)]
     else:
         results = list(domains)
     shown = list(results)
-    if begin is not None and begin not in shown and grid is not None:
+    if begin is not None and begin not in shown and grid is not None and (begin, begin) in ways:
         shown.insert(0, begin)
     single = ends or target is not None
     folders = {} if kind else {name: output if single else output / name for name in results}

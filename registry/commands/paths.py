@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,12 @@ Domains = Mapping[str, "Modality"]
 
 
 def choose(
-    domains: Domains, role: str, asked: str | None, suffix: str, other: str | None = None
+    domains: Domains,
+    role: str,
+    asked: str | None,
+    suffix: str,
+    other: str | None = None,
+    able: Collection[str] = (),
 ) -> str:
     """The domain asked for, or the only one a file of this suffix can be of.
 
@@ -25,6 +30,7 @@ def choose(
         asked: the domain the user named, if any.
         suffix: of the file; empty for a folder.
         other: the domain on the other side, left out while another one fits.
+        able: the domains the bridge has this role for, chosen from while one of them fits.
 
     Raises:
         UnknownNameError: the domain asked for is not there.
@@ -37,6 +43,8 @@ def choose(
     fit = [name for name, m in domains.items() if not suffix or suffix.lower() in m.suffixes]
     if len(fit) > 1:
         fit = [name for name in fit if name != other]
+    if len(fit) > 1:
+        fit = [name for name in fit if name in able] or fit
     if len(fit) != 1:
         reads = "; ".join(f"{name}: {' '.join(m.suffixes)}" for name, m in domains.items())
         found = f"several domains ({', '.join(fit)})" if fit else "no domain"

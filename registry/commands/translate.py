@@ -61,8 +61,11 @@ def translate(
     domains = translator.domains
     into = "" if output.is_dir() else output.suffix
     given = "" if inputs[0].is_dir() else inputs[0].suffix
-    begin = paths.choose(domains, "source", source, given, target)
-    end = paths.choose(domains, "target", target, into, begin)
+    ways = translator.bridge.directions()
+    begin = paths.choose(
+        domains, "source", source, given, target, [s for s, t in ways if target in (None, t)]
+    )
+    end = paths.choose(domains, "target", target, into, begin, [t for s, t in ways if s == begin])
     files = paths.expand(inputs, domains[begin].suffixes)
     choice = paths.expand(among, domains[end].suffixes) if among else None
     kept = [*files, *(choice or ()), *([] if style_of is None else [style_of])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,11 @@ from PIL import Image as Pillow
 from PIL import ImageSequence
 
 from transmodal.core.bridge import Bridge
+from transmodal.core.code import Code
+from transmodal.core.errors import UnsupportedError
 from transmodal.core.evaluation.pictures import grid, png
 from transmodal.core.modality import Modality
+from transmodal.core.signal import Signal
 from transmodal.core.translator import Translator
 from transmodal.plugins.image.modality import Image
 from transmodal.plugins.speech.modality import Speech
@@ -28,9 +32,23 @@ class NoPrior(Swap):
     prior = Bridge.prior
 
 
+class OneWay(Swap):
+    """It reads ``a`` alone, and makes ``b`` alone."""
+
+    name = "one-way"
+
+    def directions(self) -> Sequence[tuple[str, str]]:
+        return [("a", "b")]
+
+    def decode(self, code: Code, domain: str, style: Code | None = None) -> Signal:
+        if domain != "b":
+            raise UnsupportedError(f"makes no {domain!r}")
+        return super().decode(code, domain, style)
+
+
 @pytest.fixture
 def registry(registry: Registry) -> Registry:
-    more = Plugin({"image": Image, "speech": Speech}, {"no-prior": NoPrior})
+    more = Plugin({"image": Image, "speech": Speech}, {"no-prior": NoPrior, "one-way": OneWay})
     registry.register(more, "more", "acme", "1")
     return registry
 
@@ -164,3 +182,17 @@ def test_a_bridge_without_a_prior_is_told(registry: Registry, tmp_path: Path) ->
         assert "the bridge 'no-prior' has no prior to sample from; it only translates" in refused(
             registry, command, saved, tmp_path / "out"
         )
+
+
+def test_the_one_way_a_bridge_goes_needs_no_names_and_the_grid_no_row_of_the_source(
+    registry: Registry, items: list[Path], tmp_path: Path
+) -> None:
+    saved = save(tmp_path / "saved", OneWay())
+    said = done(registry, "translate", saved, *items, tmp_path / "made")
+    assert said.count("(a)") == said.count("(b)") == 3
+    grid = tmp_path / "grid.png"
+    said = done(
+        registry, "interpolate", saved, *items[:2], tmp_path / "way", "--steps", 3, "--grid", grid
+    )
+    assert f"rows b in {grid}" in said
+    assert len(list((tmp_path / "way").iterdir())) == 3

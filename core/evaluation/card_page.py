@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+LONGEST = 200  # characters of a setting that are shown
+
 
 def page(card: Mapping[str, Any]) -> str:
     """README.md of a card given as a mapping of its fields."""
@@ -134,7 +136,7 @@ def _data(card: Mapping[str, Any]) -> list[str]:
         parts.append(f"Classes ({len(card['classes'])}): {_plain(', '.join(card['classes']))}.")
     settings = {k: f["settings"] for k, f in card["domains"].items() if f.get("settings")}
     if settings:
-        pairs = [[k, key, json.dumps(v)] for k, s in settings.items() for key, v in s.items()]
+        pairs = [[k, key, _setting(v)] for k, s in settings.items() for key, v in s.items()]
         parts.append(table(["domain", "setting", "value"], pairs))
     return parts
 
@@ -142,7 +144,7 @@ def _data(card: Mapping[str, Any]) -> list[str]:
 def _training(card: Mapping[str, Any]) -> list[str]:
     bridge, training = card["bridge"], card["training"]
     parts = ["## Bridge and training", f"Bridge: `{bridge.get('name', '')}`."]
-    settings = [[key, json.dumps(value)] for key, value in bridge.get("settings", {}).items()]
+    settings = [[key, _setting(value)] for key, value in bridge.get("settings", {}).items()]
     if settings:
         parts.append(table(["setting", "value"], settings))
     rows: list[list[object]] = []
@@ -156,6 +158,14 @@ def _training(card: Mapping[str, Any]) -> list[str]:
     if rows:
         parts.append(table(["training", ""], rows))
     return parts
+
+
+def _setting(value: object) -> str:
+    """A setting in a line that is read; ``card.json`` has all of one as long as a model."""
+    text = json.dumps(value)
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST // 2]}... ({len(text):,} characters; card.json has them all)"
 
 
 def _number(value: object) -> str:

@@ -117,6 +117,20 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_head(tmp_path: Path) -> N
         assert len({line.count("|") for line in lines}) == 1
 
 
+def test_a_setting_as_long_as_a_model_is_cut_on_the_page_alone(tmp_path: Path) -> None:
+    long = "Cg4K" * 6000
+    known = card()
+    known.domains["a"]["settings"] = {"size": 28, "model": long}
+    known.bridge["settings"]["tasks"] = [["a", "b"]] * 20
+    known.write(tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert len(page) < 10_000
+    assert "| a | size | 28 |" in page
+    assert "... (24,002 characters; card.json has them all) |" in page
+    assert str([["a", "b"]] * 3)[:-1].replace("'", '"') in page
+    assert Card.read(tmp_path) == known
+
+
 def test_names_are_no_html(tmp_path: Path) -> None:
     replace(card(), title="<b>a & b", classes=["<s>", "yes"]).write(tmp_path)
     page = (tmp_path / "README.md").read_text()

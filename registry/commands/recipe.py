@@ -96,7 +96,8 @@ class Reader:
         try:
             yield
         except (TransmodalError, TypeError) as error:
-            self.errors.append(f"{key}: {error}")
+            said = str(error)  # of a setting, it begins with the key already
+            self.errors.append(said if said.startswith(f"{key}: ") else f"{key}: {said}")
 
     def refuse(self, path: Path) -> None:
         """Raise the errors there are."""

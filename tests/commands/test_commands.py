@@ -228,7 +228,7 @@ def test_a_wrong_recipe_is_told_everything_at_once(registry: Registry, tmp_path:
         "domains.b: dots: size must be a whole number >= 1 <= 1000, not 0",
         "domains.c.modality: missing",
         "domains.d.same_as: no modality given for 'z'",
-        "bridge: bridge: Swap has no setting 'depth'",
+        "   bridge: Swap has no setting 'depth'",
         "records.manifest: no such file",
         "records.part: unknown",
         "training.epochs: unknown; the keys here are out, precision",

@@ -33,6 +33,12 @@ def write(translator: Translator, folder: Path, card: Card | None) -> Path:
     """See ``Translator.save``."""
     from safetensors.torch import save
 
+    if list(translator.domains) != list(translator.bridge.domains):
+        raise SettingError(
+            f"the bridge joins {', '.join(translator.bridge.domains)}, and the domains were "
+            f"changed to {', '.join(translator.domains)} since, so this could not be loaded again; "
+            "put them back, or make a Translator of the domains you want and fit it"
+        )
     modalities = list({id(m): m for m in translator.domains.values()}.values())
     weights = {k: v.detach().contiguous() for k, v in translator.bridge.state_dict().items()}
     data = save(weights)

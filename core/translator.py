@@ -267,6 +267,7 @@ class Translator(Joined):
 
         Raises:
             CheckpointError: the folder cannot be written; what was there stays as it was.
+            SettingError: the domains are not those the bridge joins; likewise.
         """
         self._require_trained()
         return saved.write(self, Path(folder), card)

@@ -35,6 +35,7 @@ from transmodal.core.records import Records
 from transmodal.core.stage import UNLABELLED
 from transmodal.core.table import Memory, Table
 from transmodal.core.translator import Translator
+from transmodal.registry import Registry
 
 from toys import Dots, Swap, dots, table
 
@@ -641,3 +642,34 @@ def test_a_modality_without_a_name_is_refused_at_once():
 
     with pytest.raises(SettingError, match="Nameless, of the domain 'a', has no `name`"):
         Translator({"a": Nameless()}, Swap())
+
+
+def test_domains_changed_since_they_were_joined_are_not_saved_over_a_good_translator(tmp_path):
+    translator = Translator({"a": Dots(), "b": Dots()}, Swap())
+    translator.connect(("0", "1"))
+    translator.save(tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    translator.domains["c"] = Dots()
+    with pytest.raises(SettingError, match="joins a, b, and the .* were changed to a, b, c"):
+        translator.save(tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    del translator.domains["c"]
+    translator.save(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["bridging-vae", "weight-tying", "synchronizer"])
+def test_another_default_type_changes_nothing_in_use(name):
+    translator = Translator({"a": Dots(), "b": Dots()}, Registry.load().bridge(name)())
+    translator.connect()
+    asked = (
+        lambda: translator.translate([torch.ones(6, dtype=torch.float32)], "a", "b"),
+        lambda: translator.sample(2, ["b"])["b"],
+        lambda: translator.walk(3, ["b"])["b"],
+    )
+    before = [ask() for ask in asked]
+    torch.set_default_dtype(torch.float64)
+    try:
+        for ask, made in zip(asked, before, strict=True):
+            torch.testing.assert_close(ask(), made, rtol=0, atol=0)
+    finally:
+        torch.set_default_dtype(torch.float32)

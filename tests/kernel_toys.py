@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -127,6 +128,14 @@ def again(folder: Path, **settings: Any) -> tuple[list[Any], Toy]:
     model = Toy(seed=99)
     events = train(model, stages(model, 12), checkpoint=folder, **settings)
     return events, model
+
+
+def script(name: str, *arguments: object, seconds: int) -> str:
+    """What a script beside this one says."""
+    command = [sys.executable, str(Path(__file__).with_name(name)), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 # -- as a script --------------------------------------------------------------------------

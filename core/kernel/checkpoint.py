@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,14 +159,11 @@ class Folder:
                 f"{path}: format is {facts['format']}, and this version of transmodal reads "
                 f"{FORMAT}; install the version that wrote it, or choose another folder"
             )
-        theirs = facts["identity"]
-        for key in sorted({*theirs, *self.identity}):
-            if theirs.get(key) != self.identity.get(key):
-                there, here = _apart(theirs.get(key), self.identity.get(key))
-                raise CheckpointError(
-                    f"{path} belongs to another training: {key} is {there} there and {here} here; "
-                    f"choose another folder, or delete {self.path} to begin anew"
-                )
+        for key, there, here in differences(facts["identity"], self.identity):
+            raise CheckpointError(
+                f"{path} belongs to another training: {key} is {there} there and {here} here; "
+                f"choose another folder, or delete {self.path} to begin anew"
+            )
 
     def _numbers(self) -> list[int]:
         matches = [NAME.fullmatch(path.name) for path in self.path.glob("state-*.json")]
@@ -205,6 +202,15 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def differences(
+    one: Mapping[str, Any], other: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    """What two trainings differ in: the key, and either's value in words."""
+    for key in sorted({*one, *other}):
+        if one.get(key) != other.get(key):
+            yield key, *_apart(one.get(key), other.get(key))
 
 
 def _apart(one: Any, other: Any) -> tuple[str, str]:

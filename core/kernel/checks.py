@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import nn
 
 from ..errors import TrainingError
 from ..stage import Stage
+from .checkpoint import differences
+from .distributed import World
 from .phases import trainable
+from .settings import Training
 
 SHOWN = 5  # parameters an error names before it says how many more there are
 
@@ -49,3 +53,31 @@ def check_stages(model: nn.Module, stages: Sequence[Stage]) -> None:
             f"no phase of any stage learns {', '.join(left[:SHOWN])}{more}; "
             f"add the modules to a phase's learns, or set requires_grad to False"
         )
+
+
+def check_alike(
+    world: World, model: nn.Module, identity: Mapping[str, Any], settings: Training
+) -> None:
+    """Make sure that all processes train the same, else they wait for each other in vain.
+
+    Args:
+        world: the processes.
+        model, settings: of this one.
+        identity: see ``state.fingerprint``.
+
+    Raises:
+        TrainingError: they do not; says what differs, and where.
+    """
+    given = {
+        "log_every": settings.log_every,
+        "patience": settings.patience,
+        "checkpoint": "a folder" if settings.checkpoint else None,
+        "weights": sum(tensor.numel() for tensor in model.state_dict().values()),
+    }
+    first, *others = world.gather({**identity, **given})
+    for rank, other in enumerate(others, 1):
+        for key, one, two in differences(first, other):
+            raise TrainingError(
+                f"the processes of a training must be given the same: {key} is {one} in process 0 "
+                f"and {two} in process {rank}; give all of them the same data, settings and seed"
+            )

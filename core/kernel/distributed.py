@@ -1,17 +1,20 @@
 """Distributed: several processes train one model, by torch's DistributedDataParallel.
 
-Start them with ``torchrun``. Each draws as many items as a draw says, all out of one order, and
-has noise of its own: two processes learn as one with twice the batch. Gradients are averaged;
-the first process writes the states, into a folder all can read. A process that fails ends with
-its error, and ``torchrun`` ends the others.
+Start them with ``torchrun``, all with the same data, settings and seed. Each draws as many items
+as a draw says, all out of one order, and has noise of its own: two processes learn as one with
+twice the batch. Gradients are averaged, buffers are the first process's; what compares items
+of a batch with each other (BatchNorm, strangers, means over labelled items or masks) sees a
+process's own share. The first process shows the progress and writes the states, into a folder
+all can read. A process that fails ends with its error, and the others with one that says so.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +22,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ..errors import SettingError, TrainingError
 from ..stage import Phase
 
 
@@ -75,44 +79,113 @@ def average(value: Tensor) -> Tensor:
 def from_first(value: Tensor) -> Tensor:
     """The first process's tensor, in all of them."""
     if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        value = value.detach().clone()
+        value = value.detach().clone(memory_format=torch.contiguous_format)
         dist.broadcast(value, 0)
     return value
 
 
+@torch.no_grad()
+def agree(tensors: Sequence[Tensor]) -> None:
+    """Let tensors be what the first process has, by one message for each type."""
+    for dtype in {tensor.dtype: None for tensor in tensors}:
+        alike = [tensor for tensor in tensors if tensor.dtype == dtype]
+        whole = from_first(torch.cat([tensor.flatten() for tensor in alike]))
+        parts = whole.split([tensor.numel() for tensor in alike])
+        for tensor, part in zip(alike, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+
 @contextmanager
 def join(device: torch.device) -> Iterator[World]:
-    """The world of this process: torch's default group, or that of ``torchrun``, or itself."""
-    opened = False
-    if not dist.is_available():
+    """The world of this process: torch's default group, or that of ``torchrun``, or itself.
+
+    Raises:
+        SettingError: the environment speaks of other processes, but not of how to meet them.
+        TrainingError: another process ended amid the training, or never came.
+    """
+    size = told("WORLD_SIZE", 1)
+    if not dist.is_available() or not (dist.is_initialized() or size > 1):
         yield World(0, 1, device)
         return
-    if not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        opened = True
+    opened = not dist.is_initialized()
     try:
-        if dist.is_initialized():
-            yield World(dist.get_rank(), dist.get_world_size(), device)
-        else:
-            yield World(0, 1, device)
-    except BaseException:
         if opened:
+            _meet(size, "nccl" if device.type == "cuda" else "gloo")
+        yield World(dist.get_rank(), dist.get_world_size(), device)
+    except BaseException as error:
+        if opened and dist.is_initialized():
             _broken.append(dist.group.WORLD)
+        if isinstance(error, RuntimeError) and _lost(error):
+            what = re.sub(r"^\[\S+\] ", "", str(error)).split(". ")[0]  # without places in sources
+            raise TrainingError(
+                f"another process of this training ended, or cannot be reached ({what}); its own "
+                "message says why. Where there is a checkpoint folder, start all of them again to "
+                "go on from the last state"
+            ) from error
         raise
     finally:
-        if opened:
+        if opened and dist.is_initialized():
             dist.destroy_process_group()
 
 
 # Groups that failed amid a step. The last reference, dropped while such a step's work is still
 # ending, deadlocks: the destructor holds the interpreter's lock and waits for threads that want it.
 _broken: list[Any] = []
+# Where processes leave their addresses, and of how many trainings: those of a training before are
+# no longer true, and torchrun's store keeps them.
+_meetings: list[Any] = []
+
+
+def _meet(size: int, backend: str) -> None:
+    """Open torch's default group as the environment tells."""
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    rank = told("RANK", 0)
+    told("MASTER_PORT", 0)
+    if missing or not 0 <= rank < size:
+        wrong = f"RANK is {rank}" if not missing else f"{', '.join(missing)} not set"
+        raise SettingError(
+            f"the environment says WORLD_SIZE={size}, so {size} processes train together, but "
+            f"{wrong}; start them with torchrun, or unset WORLD_SIZE to train in one"
+        )
+    if not _meetings:
+        _meetings.append(next(rendezvous("env://"))[0])
+    _meetings.append(PrefixStore(f"training-{len(_meetings)}", _meetings[0]))
+    dist.init_process_group(backend, store=_meetings[-1], rank=rank, world_size=size)
+
+
+def _lost(error: RuntimeError) -> bool:
+    """Whether an error says that another process is gone."""
+    return isinstance(error, dist.DistError) or "gloo/transport" in str(error)
+
+
+def told(name: str, default: int) -> int:
+    """A whole number of the environment, as ``torchrun`` sets some.
+
+    Raises:
+        SettingError: it is set, and no whole number.
+    """
+    text = os.environ.get(name, str(default))
+    with suppress(ValueError):
+        return int(text)
+    raise SettingError(
+        f"the environment's {name} must be a whole number, not {text!r}; start several processes "
+        f"with torchrun, which sets it, or unset it to train in one"
+    )
+
+
+def first() -> bool:
+    """Whether this process is the one that shows and writes for all."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank() == 0
+    return told("WORLD_SIZE", 1) < 2 or told("RANK", 0) == 0
 
 
 def local_rank() -> int | None:
     """Which CUDA device of its machine this process takes, by ``torchrun``; None without it."""
-    told = os.environ.get("LOCAL_RANK")
-    return None if told is None else int(told)
+    return told("LOCAL_RANK", 0) if "LOCAL_RANK" in os.environ else None
 
 
 class Turn(nn.Module):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..errors import CheckpointError
 from ..stage import Stage
 from . import noise, state
 from .checkpoint import Folder, State
@@ -53,14 +54,23 @@ class Keeper:
         """The state to go on from, None to begin.
 
         Raises:
-            CheckpointError: see ``Folder.load``.
+            CheckpointError: see ``Folder.load``; processes find different states.
         """
         if self.folder is None:
             return None
         if self.world.rank == 0:
             self.folder.clean()
         self.world.gather("clean")  # nobody reads before that
-        return self.folder.load()
+        state = self.folder.load()
+        name = None if state is None else state.path.name
+        found = self.world.gather([name, None if state is None else state.facts["sha256"]])
+        if any(other != found[0] for other in found):
+            names = ", ".join(str(name) for name, _ in found)
+            raise CheckpointError(
+                f"the processes of this training find different states in {self.folder.path}: "
+                f"{names}; give all of them one folder that they share"
+            )
+        return state
 
     def due(self, step: int, steps: int) -> bool:
         """Whether to save after this step of so many; notes the signal that ends the run here."""

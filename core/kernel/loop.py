@@ -15,8 +15,8 @@ from ..stage import Stage
 from ..table import Table
 from . import noise, transfer
 from .checkpoint import State
-from .checks import check_stages
-from .distributed import World, join, local_rank
+from .checks import check_alike, check_stages
+from .distributed import World, agree, join, local_rank
 from .events import Event, Interrupted, Resumed, StageFinished, StageStarted
 from .interrupt import Interrupt
 from .keeper import Keeper
@@ -36,7 +36,8 @@ class Kernel:
 
     Steps whose gradients are not finite change nothing: neither weights nor moments, averages
     or schedules. With a checkpoint folder, a run that ended anywhere goes on there to the same
-    bits, and SIGINT and SIGTERM end it after the step at hand.
+    bits, and SIGINT and SIGTERM end it after the step at hand (several processes after the next
+    one that is logged).
 
     Args:
         model: holds all that is learned.
@@ -69,8 +70,10 @@ class Kernel:
         """Train to the end, telling how it goes.
 
         Raises:
-            TrainingError: more than ``patience`` steps of a phase in a row were not finite.
+            TrainingError: more than ``patience`` steps of a phase in a row were not finite; of
+                several processes, one ended, or they are not given the same.
             CheckpointError: a state cannot be written, or those there cannot be used.
+            SettingError: the environment speaks of other processes, but not of how to meet them.
         """
         settings, model = self.settings, self.model
         learnable = trainable([model])
@@ -83,6 +86,7 @@ class Kernel:
             Interrupt(settings.checkpoint is not None) as interrupt,
         ):
             identity = fingerprint(model, self.stages, self.table, settings, world.size)
+            check_alike(world, model, identity, settings)
             keeper = Keeper(model, identity, settings, world, interrupt)
             state = keeper.load()
             first = 0
@@ -91,6 +95,8 @@ class Kernel:
                 first = state.facts["stage"]
                 name = self.stages[first].name if first < len(self.stages) else ""
                 yield Resumed(name, state.facts["step"], state.path, state.warning)
+            for tensor in (*model.parameters(), *model.buffers()) if world.size > 1 else ():
+                agree([tensor])
             try:
                 for index in range(first, len(self.stages)):
                     yield from self._play(index, learnable, keeper, state)

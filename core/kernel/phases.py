@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import TrainingError
 from ..stage import Batches, Phase
-from .distributed import World, parallel
+from .distributed import World, agree, parallel
 from .ema import Average, statistics
 from .history import History
 from .optimizer import Stepper
@@ -68,6 +68,7 @@ class Player:
         self.scaler = make_scaler(settings.precision, device)
         self.history = History(window, settings.accumulate, device)
         self.statistics = statistics(phase.learns)
+        self.buffers = list({id(b): b for m in phase.learns for b in m.buffers()}.values())
         self.before: list[Tensor] = []
         averaged = [*self.parameters, *self.statistics]
         self.average = None if phase.ema is None else Average(averaged, phase.ema)
@@ -134,6 +135,8 @@ class Player:
         self.stepper.step(gradients, skipped, shrink)
         for now, before in zip(self.statistics, self.before, strict=True):
             now.copy_(torch.where(skipped > 0, before, now))
+        if self.parallel is not None:  # it agrees on them before a turn; others read them before
+            agree(self.buffers)
         if scaler is not None:
             scaler.update()
         if self.schedule is not None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from .distributed import first
 from .events import (
     Advice,
     Event,
@@ -28,16 +29,24 @@ SECONDS = 5.0  # between two plain lines of one stage
 def show(events: Iterator[Event], console: Console | None = None) -> Generator[Event, None, None]:
     """Pass the events on and show them: a bar per stage with losses, speed and time left.
 
+    Of several processes that train together, the first one shows them.
+
     Args:
         events: of ``Kernel.run()``.
         console: where to; standard error when not given. Where that is no terminal, plain
             lines every few seconds take the place of the bars.
     """
+    if not first():
+        return _silently(events)
     if console is None:
         from rich.console import Console
 
         console = Console(stderr=True)
     return _bars(events, console) if console.is_terminal else _lines(events, console)
+
+
+def _silently(events: Iterator[Event]) -> Generator[Event, None, None]:
+    yield from events
 
 
 def say(event: Event) -> str | None:

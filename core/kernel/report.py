@@ -65,7 +65,7 @@ class Log:
                     player.phase.name,
                     len(window.skipped),
                     player.skipped,
-                    _bad(player, window, window.skipped),
+                    self._bad(player, window, window.skipped),
                 )
             self._lose_patience(player, window)
         self.read = step
@@ -90,7 +90,7 @@ class Log:
         for turn in range(window.steps):
             player.streak = player.streak + 1 if turn in skipped else 0
             if player.streak > self.patience:
-                bad = _bad(player, window, [turn])
+                bad = self._bad(player, window, [turn])
                 what = f"the terms {', '.join(bad)}" if bad else "the gradients, of finite terms,"
                 raise TrainingError(
                     f"{player.where}: {what} were not finite {player.streak} times in a row, last "
@@ -107,30 +107,32 @@ class Log:
             before = self.players[: self.players.index(player)]
             whole = sum(other.phase.turns for other in self.players)
             turns = turns * whole + sum(other.phase.turns for other in before) + own
-        found: dict[str, list[int]] = {}
-        wrong: dict[str, list[int]] = {}
+        seen: dict[str, list[int]] = {}
+        odd: dict[str, list[int]] = {}
         for i in range(player.accumulate):
             for batch in self.answer(turns * player.accumulate + i).values():
                 for domain, rows in batch.rows.items():
                     values = batch.signals[domain].values
                     bad = ~values.isfinite().reshape(len(rows), -1).all(1).cpu()
-                    found.setdefault(domain, []).extend(rows.tolist())
-                    wrong.setdefault(domain, []).extend(rows[bad].tolist())
-        if any(wrong.values()):
-            return f"values that are not finite in {_list(wrong)}"
-        return _list(found)
+                    seen.setdefault(domain, []).extend(rows.tolist())
+                    odd.setdefault(domain, []).extend(rows[bad].tolist())
+        all_seen, all_odd = zip(*self.world.gather([seen, odd]), strict=True)
+        if any(rows for found in all_odd for rows in found.values()):
+            return f"values that are not finite in {_list(all_odd)}"
+        return _list(all_seen)
+
+    def _bad(self, player: Player, window: Window, turns: Sequence[int]) -> tuple[str, ...]:
+        """The terms that were not finite in these turns, in any process."""
+        finite = window.values[list(turns)].isfinite().flatten(0, 1).all(0).tolist()
+        fine = map(all, zip(*self.world.gather(finite), strict=True))
+        return tuple(name for name, ok in zip(player.history.names, fine, strict=True) if not ok)
 
 
-def _bad(player: Player, window: Window, turns: Sequence[int]) -> tuple[str, ...]:
-    finite = window.values[list(turns)].isfinite().flatten(0, 1).all(0).tolist()
-    return tuple(name for name, fine in zip(player.history.names, finite, strict=True) if not fine)
-
-
-def _list(rows: Mapping[str, Sequence[int]]) -> str:
+def _list(found: Sequence[Mapping[str, Sequence[int]]]) -> str:
     parts = []
-    for domain, numbers in rows.items():
-        if numbers:
-            several = sorted(set(numbers))
+    for domain in found[0]:
+        several = sorted({number for rows in found for number in rows[domain]})
+        if several:
             more = f" and {len(several) - SHOWN} more" if len(several) > SHOWN else ""
             shown = ", ".join(str(row + 1) for row in several[:SHOWN])  # as everywhere, from 1
             parts.append(f"{domain!r} rows {shown}{more}")

@@ -21,7 +21,8 @@ from .cli import pass_registry
 def train(registry: Registry, recipe: Path, out: Path | None) -> None:
     """Train the translator of a TOML RECIPE.
 
-    A training that was stopped goes on where it was when the command is given again.
+    A training that was stopped goes on where it was when the command is given again. Several
+    processes train together by torchrun -m transmodal train RECIPE.
 
     \b
     [domains.digits]            [bridge]
@@ -31,11 +32,13 @@ def train(registry: Registry, recipe: Path, out: Path | None) -> None:
     modality = "speech"         [training]
     sample_rate = 8000          out = "digits-spoken"
     """
+    from ...core.kernel.distributed import first
     from ...core.translator import Translator
     from .recipe import read_recipe
 
     found = read_recipe(recipe, registry, out)
     translator = Translator(found.domains, found.bridge)
     translator.fit(found.records(), **found.fit)
-    folder = translator.save(found.out)
-    click.echo(f"saved {folder}")
+    if first():  # of the processes of torchrun
+        folder = translator.save(found.out)
+        click.echo(f"saved {folder}")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,20 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from kernel_toys import Toy, same, stages, table, train, weights
+from kernel_toys import Toy, same, script, stages, table, train, weights
 from torch import Tensor
 
 from transmodal.core.kernel import Interrupted, Kernel, Progress, Resumed, Saved, Training, noise
 from transmodal.core.stage import Batch, Stage
-
-SCRIPTS = Path(__file__).parents[1]
-
-
-def script(name: str, *arguments: object, seconds: int) -> str:
-    command = [sys.executable, str(SCRIPTS / name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_ten_kills_at_random_moments_change_no_bit(tmp_path: Path) -> None:

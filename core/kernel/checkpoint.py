@@ -204,9 +204,7 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def differences(
-    one: Mapping[str, Any], other: Mapping[str, Any]
-) -> Iterator[tuple[str, str, str]]:
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """What two trainings differ in: the key, and either's value in words."""
     for key in sorted({*one, *other}):
         if one.get(key) != other.get(key):

@@ -135,7 +135,7 @@ class Player:
         self.stepper.step(gradients, skipped, shrink)
         for now, before in zip(self.statistics, self.before, strict=True):
             now.copy_(torch.where(skipped > 0, before, now))
-        if self.parallel is not None:  # torch sends them before its next turn, others read them sooner
+        if self.parallel is not None:  # others read them before its next turn
             agree(self.buffers)
         if scaler is not None:
             scaler.update()

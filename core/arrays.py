@@ -44,6 +44,7 @@ def listed(items: Sequence[T], what: str) -> Sequence[T]:
     Raises:
         DataError: it is one item alone.
     """
-    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
+    many = isinstance(items, Iterable) or hasattr(items, "__getitem__")  # as torch's Subset has
+    if isinstance(items, str | bytes) or not many:
         raise DataError(f"{what} come in a list: give [item], not one {type(items).__name__} alone")
     return items

@@ -17,7 +17,6 @@ from .config import check_number
 from .errors import DataError, ReachError, SettingError, UnknownNameError
 from .latents.reach import require_finite
 from .modality import Modality
-from .modes import check_modes
 from .progress import bar
 from .seeds import seeded
 from .signal import Signal
@@ -280,13 +279,12 @@ class Joined:
     def _require_trained(self) -> None:
         if not self.connected:
             raise SettingError("this translator has no weights yet; call fit, or Translator.load")
-        check_modes()
 
 
 def _between(code: Code, steps: int) -> Code:
     """Codes on the way from the first to the second of two; where either has a token, they do."""
     a, b = code.tokens
-    p = torch.linspace(0, 1, steps, device=a.device)[:, None, None]
+    p = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype)[:, None, None]
     mask = None if code.mask is None else code.mask.any(0).expand(steps, -1)
     return replace(code, tokens=(1 - p).sqrt() * a + p.sqrt() * b, mask=mask)
 

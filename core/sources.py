@@ -159,7 +159,8 @@ def folders(given: Mapping[str, str | Path], paired: bool) -> Found:
 def _files(root: Path) -> Iterator[Path]:
     """The files in a folder and below, of linked folders too; nothing whose name is hidden."""
     for here, inside, names in os.walk(root, followlinks=True):
-        above = {folder.resolve() for folder in (Path(here), *Path(here).parents)}
+        place = Path(here).absolute()
+        above = {folder.resolve() for folder in (place, *place.parents)}
         inside[:] = [  # a link to a folder above would lead round and round
             name
             for name in inside

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -26,7 +25,7 @@ KEYS = ("digits->spoken", "spoken->digits")
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo-seeds"),
     show_default=True,
-    help="Keeps a demo for each seed; those that are finished are not run again.",
+    help="Keeps a demo for each seed and precision; those that are finished are not run again.",
 )
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto")
 @click.option("--quick", is_flag=True, help="A few steps, to see that it runs.")
@@ -36,11 +35,8 @@ def main(seeds: tuple[int, ...], place: Path, precision: str, quick: bool, recor
     registry = Registry.load()
     found = {}
     for seed in seeds:
-        out = place / f"seed-{seed}"
-        wanted: dict[str, Any] = {"seed": seed, "quick": quick}
-        if precision != "auto":
-            wanted["precision"] = precision
-        figures = figures_in(out, wanted)
+        out = place / (f"seed-{seed}" if precision == "auto" else f"seed-{seed}-{precision}")
+        figures = figures_in(out, {"seed": seed, "quick": quick})
         found[seed] = figures or run(registry, out, seed=seed, precision=precision, quick=quick)
     click.echo(table(found))
     if recorded:

@@ -170,7 +170,7 @@ class BridgingVAE(BridgingSettings):
     def prior(self, n: int) -> Code:
         """n draws of z' ~ N(0, I)."""
         device = next(self.shared.parameters()).device
-        return Code.of(torch.randn(n, self.width).to(device))
+        return Code.of(torch.randn(n, self.width, dtype=torch.float32).to(device))
 
     # -- training -------------------------------------------------------------------
     def stages(self) -> list[Stage]:

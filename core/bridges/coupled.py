@@ -22,7 +22,6 @@ from ..code import Code
 from ..errors import SettingError, UnsupportedError
 from ..latents.inversion import invert
 from ..latents.reach import require_reached, squared_error
-from ..layers import layers_of
 from ..progress import Tick
 from ..signal import Signal
 from ..stage import Adam, Batch, Batches, Draw, Lazy, Phase, Stage
@@ -82,21 +81,19 @@ class CoupledGANs(CoupledSettings):
     def build_game(self) -> None:
         """Build the generators, the critics and what else plays."""
 
-    def maker(self, domain: str) -> list[nn.Module]:
-        """The layers of a domain's generator.
+    def check_makers(self, ends: Mapping[str, nn.Module], *shared: nn.Module) -> None:
+        """Refuse to train where what a domain makes of z is noise for good.
 
         Raises:
-            SettingError: it has nothing to learn, and what it makes of z is noise for good.
+            SettingError: a generator has nothing to learn.
         """
-        width = self.space.width
-        net = self.domains[domain].generator(width)
-        if not list(net.parameters()):
-            raise SettingError(
-                f"{self.name}: items of {domain!r} are vectors as wide as z, {width} numbers, so "
-                "that their generator only scales z and has nothing to learn; set latent to "
-                f"another width than {self.latent}"
-            )
-        return layers_of(net)
+        for domain, end in ends.items():
+            if not any(list(net.parameters()) for net in (end, *shared)):
+                raise SettingError(
+                    f"{self.name}: items of {domain!r} are vectors as wide as z, so that their "
+                    "generator only scales z and has nothing to learn; set latent to another width "
+                    f"than {self.latent}"
+                )
 
     def normed(self, critic: nn.Module) -> nn.Module:
         """A critic by the bridge's setting, with spectral norm or as it is."""

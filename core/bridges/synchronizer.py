@@ -14,6 +14,7 @@ from ..code import Code
 from ..draws import paired
 from ..errors import DataError
 from ..latents.reach import squared_error
+from ..layers import layers_of
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
 from ..table import Table
@@ -54,7 +55,12 @@ class Synchronizer(SynchronizerSettings):
     def build_game(self) -> None:
         modalities = self.domains
         # its layers only: a generator may have more, for codes of many tokens
-        self.generators = nn.ModuleDict({d: nn.Sequential(*self.maker(d)) for d in modalities})
+        self.generators = nn.ModuleDict(
+            {
+                d: nn.Sequential(*layers_of(m.generator(self.space.width)))
+                for d, m in modalities.items()
+            }
+        )
         self.critics = nn.ModuleDict(
             {d: self.normed(m.discriminator()) for d, m in modalities.items()}
         )

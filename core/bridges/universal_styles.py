@@ -61,7 +61,7 @@ class Styles(nn.Module):
 
     def sample(self, n: int) -> Code:
         """n styles of r ~ N(0, I), drawn by torch's generator of the CPU."""
-        r = torch.randn(n, self.latent)
+        r = torch.randn(n, self.latent, dtype=torch.float32)
         return self.of(r.to(next(self.parameters()).device))
 
     def mix(self, weights: Tensor | Sequence[Sequence[float]]) -> Code:

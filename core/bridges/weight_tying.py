@@ -132,7 +132,7 @@ class WeightTying(CoupledGANs):
         self.consistency, self.teacher = consistency, teacher
 
     def build_game(self) -> None:
-        makers = {d: self.maker(d) for d in self.domains}
+        makers = {d: layers_of(m.generator(self.latent)) for d, m in self.domains.items()}
         k = tied(makers, self.tied_generator, "generator")
         first = next(iter(self.domains))
         self.trunk = nn.ModuleList(makers[first][:k])
@@ -265,8 +265,9 @@ class WeightTying(CoupledGANs):
         """The game, then the inverses.
 
         Raises:
-            SettingError: consistency is asked for, and items are not augmented.
+            SettingError: a generator has nothing to learn; consistency without augment.
         """
+        self.check_makers(dict(self.ends.items()), self.trunk)
         if self.consistency and not self.augment:  # here, so that what was trained so still loads
             raise SettingError(
                 f"{self.name}: consistency compares what is read in an item with what is read in "

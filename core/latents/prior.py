@@ -31,7 +31,7 @@ class Prior:
         ``truncation`` is the standard deviation of the normal part: below 1 draws are nearer
         to the typical than those of training.
         """
-        z = truncation * torch.randn(n, self.normal, device=device)
+        z = truncation * torch.randn(n, self.normal, device=device, dtype=torch.float32)
         if not self.concepts:
             return z
         which = torch.randint(self.concepts, (n,), device=device)
@@ -39,7 +39,8 @@ class Prior:
 
     def starts(self, count: int, device: torch.device) -> Tensor:
         """``[count width]`` points to search from, always the same; concepts take turns."""
-        z = torch.randn(count, self.normal, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        z = torch.randn(count, self.normal, generator=generator, dtype=torch.float32)
         if self.concepts:
             which = torch.arange(count) % self.concepts
             z = self._joined(z, which)

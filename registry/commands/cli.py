@@ -59,8 +59,9 @@ class Commands(click.Group):
                 raise
             if isinstance(error, TransmodalError):
                 raise Refused(str(error)) from error
-            if isinstance(error, OSError) and error.filename is not None:  # a path the user gave
-                raise Refused(f"{error.filename}: {error.strerror}") from error
+            if isinstance(error, OSError) and error.filename is not None:  # most likely the user's
+                told = f"{error.filename}: {error.strerror} (--debug shows where)"
+                raise Refused(told) from error
             at = extract_tb(error.__traceback__)[-1]
             raise click.ClickException(
                 f"unexpected {type(error).__name__}: {error} ({at.filename}, line {at.lineno}); "

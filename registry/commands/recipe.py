@@ -198,7 +198,7 @@ class Reader:
                 self.errors.append(
                     f"records.folders.{name}: must be the path of a folder, not {folder!r}"
                 )
-        if manifest is not None and "paired" in section:
+        if manifest is not None and section.get("paired") is False:
             self.errors.append("records.paired: is for folders; rows of a manifest hold together")
         for name in ("paired", "stream"):
             if not isinstance(section.get(name, False), bool):

@@ -61,7 +61,8 @@ def translate(
     domains = translator.domains
     into = "" if output.is_dir() else output.suffix
     given = "" if inputs[0].is_dir() else inputs[0].suffix
-    ways = translator.bridge.directions()
+    # what is chosen among files needs not be made
+    ways = [] if among else translator.bridge.directions()
     begin = paths.choose(
         domains, "source", source, given, target, [s for s, t in ways if target in (None, t)]
     )

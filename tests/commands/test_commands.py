@@ -19,7 +19,7 @@ from transmodal.core.translator import Translator
 from transmodal.registry import Registry, hookimpl
 from transmodal.registry import commands as built_in
 
-from toys import Dots, dots
+from toys import Dots, Swap, dots
 
 
 class Broken:
@@ -315,6 +315,18 @@ def test_translate_chooses_among_files(
     translator = Translator.load(saved, registry)
     [wanted] = translator.translate([items[1]], "a", "b", among=copies)
     assert Dots().read(out).tolist() == pytest.approx(wanted.tolist())
+
+
+def test_what_is_chosen_needs_not_be_made(
+    registry: Registry, items: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Swap, "directions", lambda self: [("a", "b")])
+    translator = Translator({name: Dots() for name in "abc"}, Swap())
+    translator.connect()
+    translator.save(tmp_path / "saved")
+    call = ("translate", tmp_path / "saved", items[1], tmp_path / "out.json", "--source", "a")
+    assert "say --target NAME" in refused(registry, *call, "--among", items[0])
+    done(registry, *call)
 
 
 def test_what_is_chosen_among_is_not_written_over(

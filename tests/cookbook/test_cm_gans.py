@@ -141,8 +141,10 @@ def test_values_of_another_choice_are_refused(toys: Path, tmp_path: Path) -> Non
         methods.Choice({"size": 2}, Reading(form="centred"), 0.5),
     ):
         methods.keep(toys, "wikipedia", "cca", other)
-        refused = CliRunner().invoke(main, call)
-        assert refused.exit_code == 2 and "wikipedia-cca-0.npz was measured by" in refused.output
+        for verb in ("compare", "record"):
+            refused = CliRunner().invoke(main, [verb, *call[1:]])
+            assert refused.exit_code == 2
+            assert "wikipedia-cca-0.npz was measured by" in refused.output
 
 
 def test_damaged_values_are_named(toys: Path, tmp_path: Path) -> None:

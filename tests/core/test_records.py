@@ -163,15 +163,17 @@ def test_folders_name_classes_and_pairs(tmp_path):
         Records.from_folders({"a": tmp_path / "empty"})
 
 
-def test_linked_folders_are_classes_and_links_upwards_are_left(tmp_path):
+def test_linked_folders_are_classes_and_links_upwards_are_left(tmp_path, monkeypatch):
     for name in ("all/a", "all/b", "linked"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "one.txt").write_text(name)
     (tmp_path / "all" / "c").symlink_to(tmp_path / "linked")
     (tmp_path / "all" / "up").symlink_to(tmp_path)
     (tmp_path / "linked" / "round").symlink_to(tmp_path / "all")
-    records = Records.from_folders({"texts": tmp_path / "all"})
-    assert sorted(records.labels) == ["a", "b", "c"]
+    monkeypatch.chdir(tmp_path)
+    for root in (tmp_path / "all", "all"):
+        records = Records.from_folders({"texts": root})
+        assert sorted(records.labels) == ["a", "b", "c"]
 
 
 def test_sources_without_domains_and_domains_that_are_one_text(tmp_path):

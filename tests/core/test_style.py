@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import Subset
 
 from transmodal.core.bridges.universal_attention import UniversalAttention
 from transmodal.core.code import Code
@@ -260,3 +261,13 @@ def test_a_made_signal_tells_what_its_maker_looked_at() -> None:
     assert torch.allclose(made.alignment[256:, :s, :n], alone.alignment, atol=1e-5)
     for looked, steps in zip(made.alignment, made.steps.tolist(), strict=True):
         assert torch.allclose(looked[:steps].sum(1), torch.ones(steps), atol=1e-5)
+
+
+def test_items_may_come_in_whatever_has_many() -> None:
+    translator = Translator({"a": Dots(), "b": Dots()}, Swap())
+    translator.connect()
+    items = list(ITEMS)
+    wanted = translator.embed(items, "a")
+    for many in (Subset(items, range(len(items))), dict(enumerate(items)).values()):
+        assert torch.equal(translator.embed(many, "a"), wanted)
+    assert translator.sample(1, translator.domains.keys()).keys() == {"a", "b"}

@@ -225,20 +225,28 @@ def test_finished_demos_of_another_precision_are_not_taken_for_those_asked(tmp_p
     write_note(tmp_path / "seed-3", settings, figures)
     runs = []
     other = {**figures, "accuracy": dict.fromkeys(keys, 0.75)}
-    monkeypatch.setattr(measure, "run", lambda *_, **asked: runs.append(asked) or other)
+
+    def run(registry, out, **asked):
+        write_note(out, asked, other)
+        runs.append(asked)
+        return other
+
+    monkeypatch.setattr(measure, "run", run)
     monkeypatch.setattr(measure, "RESULTS", tmp_path / "results.json")
     command = "python -m transmodal.cookbook.demo.measure --record --seeds 3"
+    kept = (tmp_path / "seed-3" / "demo.json").read_bytes()
     for words, end, wanted in (
-        ([], "", 0.5),
-        (["--precision", "bf16"], " --precision bf16", 0.5),
+        (["--precision", "bf16"], " --precision bf16", 0.75),
         (["--precision", "fp32"], " --precision fp32", 0.75),
+        ([], "", 0.5),
     ):
         call = ["--seeds", "3", "--out", str(tmp_path), "--record", *words]
         told = CliRunner().invoke(measure.main, call, catch_exceptions=False)
         assert told.exit_code == 0, told.output
         for entry in json.loads(measure.RESULTS.read_text()):
             assert (entry["mean"], entry["command"]) == (wanted, command + end)
-    assert [asked["precision"] for asked in runs] == ["fp32"]
+    assert [asked["precision"] for asked in runs] == ["bf16", "fp32"]
+    assert (tmp_path / "seed-3" / "demo.json").read_bytes() == kept
 
 
 @pytest.mark.slow

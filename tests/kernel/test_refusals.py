@@ -109,7 +109,7 @@ def test_nothing_is_trained_in_modes_that_would_spoil_it(mode: Any, message: str
         Kernel(model, single(model), table())
 
 
-def test_another_default_type_is_refused_wherever_it_would_fail() -> None:
+def test_another_default_type_is_refused_where_weights_are_made() -> None:
     translator = Translator({"a": Dots()}, Swap(steps=1))
     torch.set_default_dtype(torch.float64)
     try:
@@ -119,9 +119,10 @@ def test_another_default_type_is_refused_wherever_it_would_fail() -> None:
         torch.set_default_dtype(torch.float32)
         translator.connect()
         torch.set_default_dtype(torch.float64)
-        for asked in (lambda: translator.embed([torch.rand(6)], "a"), lambda: translator.sample(1)):
-            with pytest.raises(SettingError, match="default type is torch.float64"):
-                asked()
+        with pytest.raises(SettingError, match="default type is torch.float64"):
+            translator.fit(dots_table("a"), progress=False)
+        item = torch.rand(6, dtype=torch.float32)
+        assert translator.embed([item], "a").dtype == torch.float32
     finally:
         torch.set_default_dtype(torch.float32)
 

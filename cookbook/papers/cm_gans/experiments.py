@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -36,6 +36,9 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
     "literal": {"mismatch": "literal"},
 }
+
+
+SEMANTIC = "-semantic"  # the ending of rows that are read by the semantic head
 
 
 @lru_cache
@@ -81,9 +84,7 @@ class Run:
     def compare(self, name: str, only: tuple[str, ...], seed: int) -> Iterator[tuple[str, float]]:
         """Every method on a set by what it chose; its average bi-modal MAP on test items."""
         for key in only:
-            readings = {key: chosen(name, key).reading}
-            learn = partial(self.learn, name, key)
-            yield key, self._measured(name, seed, readings, self._settings(name, key), learn)
+            yield key, self._measured(name, seed, [key], partial(self.learn, name, key))
 
     def learn(self, name: str, method: str, seed: int) -> Learned:
         """A method trained on a set by what it chose."""
@@ -100,42 +101,52 @@ class Run:
 
         The paper's terms alone: without our agreement.
         """
-        whole = self._settings(name, OURS) | {"agreement": 0.0}
-        for row, changes in ABLATIONS.items():
-            settings = {**whole, **changes}
-            readings = {f"ablation-{row}": Reading()}
+        for row in ABLATIONS:
+            rows = [f"ablation-{row}"]
+            settings, _ = self._asked(name, rows[0])
             if settings.get("semantic", 1.0):
-                readings[f"ablation-{row}-semantic"] = Reading(semantic=True)
+                rows.append(f"{rows[0]}{SEMANTIC}")
             learn = partial(self._ours, name, settings=settings)
-            yield row, self._measured(name, seed, readings, settings, learn)
+            yield row, self._measured(name, seed, rows, learn)
 
     def _ours(self, name: str, seed: int, settings: Mapping[str, Any]) -> Learned:
         return common_space(self.set(name).training, seed, **settings)
 
-    def _measured(
-        self,
-        name: str,
-        seed: int,
-        readings: Mapping[str, Reading],
-        settings: Mapping[str, Any],
-        learn: Callable[[int], Learned],
-    ) -> float:
-        """The average bi-modal MAP by the first reading.
+    def _asked(self, name: str, row: str) -> tuple[Mapping[str, Any], Reading]:
+        """What a row is trained by, and how it is read: a method's, or an ablation's."""
+        if not row.startswith("ablation-"):
+            return self._settings(name, row), chosen(name, row).reading
+        changes = ABLATIONS[row.removeprefix("ablation-").removesuffix(SEMANTIC)]
+        settings = self._settings(name, OURS) | {"agreement": 0.0, **changes}
+        return settings, Reading(semantic=row.endswith(SEMANTIC))
+
+    def read(self, name: str, row: str, seed: int) -> measure.Precisions | None:
+        """What was measured of a training; None where nothing was.
 
         Raises:
-            SettingError: what is in the folder was measured by other settings.
+            SettingError: it was measured by other settings than are asked for now.
             CheckpointError: it is damaged.
         """
-        by = {row: f"{dict(sorted(settings.items()))}, {it}" for row, it in readings.items()}
-        paths = {row: self.path(name, row, seed) for row in readings}
-        kept = {row: measure.read(at, by[row]) for row, at in paths.items() if at.is_file()}
-        if kept.keys() != paths.keys():
+        path = self.path(name, row, seed)
+        return measure.read(path, self._by(name, row)) if path.is_file() else None
+
+    def _by(self, name: str, row: str) -> str:
+        settings, reading = self._asked(name, row)
+        return f"{dict(sorted(settings.items()))}, {reading}"
+
+    def _measured(
+        self, name: str, seed: int, rows: Sequence[str], learn: Callable[[int], Learned]
+    ) -> float:
+        """The average bi-modal MAP by the first row's reading; raises as ``read``."""
+        there = {row: self.read(name, row, seed) for row in rows}
+        kept = {row: found for row, found in there.items() if found}
+        if len(kept) < len(rows):
             tested, learned = self.set(name), learn(seed)
-            for row, reading in readings.items():
-                found = measure.vectors(learned, tested, reading)
+            for row in rows:
+                found = measure.vectors(learned, tested, self._asked(name, row)[1])
                 kept[row] = measure.precisions(found, tested.truth)
-                measure.save(paths[row], kept[row], by[row])
-        return measure.bimodal(kept[next(iter(paths))])
+                measure.save(self.path(name, row, seed), kept[row], self._by(name, row))
+        return measure.bimodal(kept[rows[0]])
 
 
 def tunable(method: str) -> tuple[str, ...]:

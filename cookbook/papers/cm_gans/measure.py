@@ -94,12 +94,12 @@ def save(path: Path, found: Precisions, by: str) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def read(path: Path, by: str | None = None) -> Precisions:
+def read(path: Path, by: str) -> Precisions:
     """What ``save`` kept.
 
     Args:
         path: the file.
-        by: the settings wanted; any where None, or where the file does not say.
+        by: the settings wanted; any where the file, of an earlier recipe, does not say.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -111,7 +111,7 @@ def read(path: Path, by: str | None = None) -> Precisions:
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise CheckpointError(f"{path} is damaged ({error}); delete it and run again") from error
     kept = found.pop("by", None)
-    if by is not None and kept is not None and str(kept) != by:
+    if kept is not None and str(kept) != by:
         raise SettingError(
             f"{path} was measured by {kept}, and it is {by} now; delete it to measure again, or "
             "give another folder by --out"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from transmodal.cookbook.papers.cm_gans import measure
-from transmodal.cookbook.papers.cm_gans.experiments import ABLATIONS, DATA, Run
+from transmodal.cookbook.papers.cm_gans.experiments import ABLATIONS, DATA, SEMANTIC, Run
 from transmodal.cookbook.papers.cm_gans.methods import METHODS, OURS
 from transmodal.core.evaluation.results import record as record_result
 
@@ -31,8 +31,8 @@ class Recorder:
 
     def read(self, name: str, row: str) -> Values:
         """What was measured of a row, as far as it is there."""
-        paths = {seed: self.run.path(name, row, seed) for seed in self.seeds}
-        return {seed: measure.read(p) for seed, p in paths.items() if p.is_file()}
+        there = {seed: self.run.read(name, row, seed) for seed in self.seeds}
+        return {seed: found for seed, found in there.items() if found}
 
     def chance(self, name: str) -> dict[str, float]:
         """What a random order reaches on a set, by direction."""
@@ -96,7 +96,7 @@ def record(run: Run, folder: Path, seeds: list[int], sets: tuple[str, ...] = DAT
                 it.gap(f"{name}/difference/{row}", found[OURS], values, command)
             it.gap(f"{name}/difference_to_best", found[OURS], others[best], command)
         for row in ABLATIONS:
-            for ending in ("", "-semantic"):
+            for ending in ("", SEMANTIC):
                 title = f"ablation/{name}/{row}{ending.replace('-', '/')}"
                 it.put(name, f"ablation-{row}{ending}", title, "ablate")
     return it.written

@@ -19,8 +19,12 @@ from torch import Tensor, nn
 from torch.distributed import TCPStore
 
 from transmodal.core.errors import TransmodalError
-from transmodal.core.kernel import Kernel, Saved, StageFinished, Training
+from transmodal.core.evaluation.judge import train_judge
+from transmodal.core.kernel import Kernel, Progress, Saved, StageFinished, Training
+from transmodal.core.signal import Signal
 from transmodal.core.stage import Batches, Phase, Stage
+
+from toys import Dots, dots
 
 
 def run(
@@ -113,6 +117,18 @@ def lost(folder: Path, rank: int) -> str:
     return str(run(model, [Stage("one", 9, [Phase("all", [model], plain)], draws())]))
 
 
+def judges(folder: Path, rank: int) -> str:
+    """A judge that the first process needs while it trains with the other."""
+    model, found = Toy(), ["none"]
+    values, labels = dots(24)
+    settings = Training(device="cpu", log_every=2)
+    for event in Kernel(model, single(model, 4), table(), settings).run():
+        if isinstance(event, Progress) and event.step == 2 and rank == 0:
+            judge = train_judge(Dots(), Signal(values), labels, 2, steps=4, batch=8, device="cpu")
+            found = [digest(judge)]
+    return str([*found, digest(model)])
+
+
 Case = Callable[[Path, int], str]
 
 
@@ -150,7 +166,8 @@ if __name__ == "__main__":
     torch.set_num_threads(1)  # no pool of threads before the forks
     torch.optim.Adam([torch.zeros(1)])  # its imports take seconds, once here and not in each child
     out = Path(sys.argv[1])
-    pair(out, norms, twice, unlike, seeds, logs, odd)
+    pair(out, norms, twice, unlike, seeds, logs, odd, judges)
     pair(out, left)
     pair(out, folders, resumed)
     pair(out, lost)
+    (out / "alone-0").write_text(judges(out, 0))

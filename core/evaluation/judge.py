@@ -12,6 +12,7 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 from ..code import Code
 from ..config import check_number
 from ..errors import DataError, TrainingError
+from ..kernel.distributed import alone
 from ..kernel.events import Event, Interrupted
 from ..kernel.loop import Kernel
 from ..kernel.settings import Training
@@ -141,7 +142,8 @@ def train_judge(
     """A judge trained on real, labelled training signals, augmented by their modality.
 
     Cross-entropy, Adam with a cosine schedule, through the same kernel that trains bridges.
-    Batches hold every class equally often. torch's global random state is left as it was.
+    Batches hold every class equally often. torch's global random state is left as it was. Of
+    several processes each trains one of its own, which are the same.
 
     Args:
         modality: whose signals these are.
@@ -232,12 +234,13 @@ def _train(
         )
         settings = Training(precision=precision, device=device, seed=seed)
         stage = Stage("judge", steps, [phase], draws)
-        for event in show(Kernel(judge, [stage], table, settings).run()):
-            if isinstance(event, Interrupted):
-                raise TrainingError(
-                    f"a judge's training was ended by {event.signal} at step {event.step} of "
-                    f"{steps}; half a judge judges nothing, so start it again"
-                )
+        with alone():
+            for event in show(Kernel(judge, [stage], table, settings).run()):
+                if isinstance(event, Interrupted):
+                    raise TrainingError(
+                        f"a judge's training was ended by {event.signal} at step {event.step} of "
+                        f"{steps}; half a judge judges nothing, so start it again"
+                    )
     return judge.eval().requires_grad_(False)
 
 

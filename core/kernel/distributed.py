@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,7 @@ def average(value: Tensor) -> Tensor:
 
     For what every process must hold alike though each has its own share of the items.
     """
-    if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
+    if not _together():
         return value
     total = value.detach().clone()
     dist.all_reduce(total)
@@ -78,7 +79,7 @@ def average(value: Tensor) -> Tensor:
 
 def from_first(value: Tensor) -> Tensor:
     """The first process's tensor, in all of them."""
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+    if _together():
         value = value.detach().clone(memory_format=torch.contiguous_format)
         dist.broadcast(value, 0)
     return value
@@ -96,6 +97,29 @@ def agree(tensors: Sequence[Tensor]) -> None:
 
 
 @contextmanager
+def alone() -> Iterator[None]:
+    """Let what is trained within be this process's own, whoever else there is.
+
+    For what must not depend on how many processes there are, such as judges.
+    """
+    before = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(before)
+
+
+_alone = ContextVar("alone", default=False)
+
+
+def _together() -> bool:
+    """Whether this process trains with others now."""
+    if _alone.get() or not dist.is_available() or not dist.is_initialized():
+        return False
+    return dist.get_world_size() > 1
+
+
+@contextmanager
 def join(device: torch.device) -> Iterator[World]:
     """The world of this process: torch's default group, or that of ``torchrun``, or itself.
 
@@ -104,7 +128,7 @@ def join(device: torch.device) -> Iterator[World]:
         TrainingError: another process ended amid the training, or never came.
     """
     size = told("WORLD_SIZE", 1)
-    if not dist.is_available() or not (dist.is_initialized() or size > 1):
+    if _alone.get() or not dist.is_available() or not (dist.is_initialized() or size > 1):
         yield World(0, 1, device)
         return
     opened = not dist.is_initialized()

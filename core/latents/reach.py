@@ -18,15 +18,22 @@ Distance = Callable[[Signal, Signal], Tensor]  # made, query -> [m], >= 0
 def squared_error(made: Signal, real: Signal) -> Tensor:
     """``sum (made - real)^2`` over the values within the real items' lengths, ``[m]``.
 
+    What is made may be longer or shorter than items that have lengths: its end is then left, or 0.
+
     Raises:
-        DataError: the signals differ in shape.
+        DataError: the signals differ in shape otherwise.
     """
-    if made.values.shape != real.values.shape:
+    values, size = made.values, real.values.shape
+    if real.lengths is not None and values.shape[1:2] != size[1:2]:
+        values = values[:, : size[1]]
+        missing = values.new_zeros(len(values), size[1] - values.shape[1], *values.shape[2:])
+        values = torch.cat([values, missing], 1)
+    if values.shape != size:
         raise DataError(
             f"made signals of shape {tuple(made.values.shape)} cannot be held against queries of "
-            f"shape {tuple(real.values.shape)}; give a distance that compares them"
+            f"shape {tuple(size)}; give a distance that compares them"
         )
-    error = (made.values.float() - real.values.float()).square()
+    error = (values.float() - real.values.float()).square()
     if real.lengths is not None:
         mask = real.mask()
         error = error * mask.view(*mask.shape, *[1] * (error.ndim - 2))

@@ -395,3 +395,20 @@ def test_settings_survive_json(name):
 def test_wrong_settings_are_refused(name, settings, match):
     with pytest.raises(SettingError, match=match):
         search_named(name, **settings)
+
+
+@pytest.mark.parametrize("t", [1, 3, 7])
+def test_what_is_made_may_be_longer_or_shorter_than_items(t: int) -> None:
+    """The sum over an item's own length of what was made there, or of nothing."""
+    torch.manual_seed(0)
+    made, items = torch.randn(2, t, 4), torch.randn(2, 5, 4)
+    lengths = torch.tensor([5, 2])
+    wanted = [
+        sum(
+            float(((made[i, k] if k < t else 0) - items[i, k]).square().sum())
+            for k in range(int(lengths[i]))
+        )
+        for i in range(2)
+    ]
+    found = squared_error(Signal(made), Signal(items, lengths))
+    assert found.tolist() == pytest.approx(wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
     """What both processes said at the end of a case of ``kernel_ranks.py``."""
     folder = tmp_path_factory.mktemp("ranks")
     script("kernel_ranks.py", folder, seconds=200)
-    return lambda case: [(folder / f"{case}-{rank}").read_text() for rank in range(2)]
+    return lambda case: [path.read_text() for path in sorted(folder.glob(f"{case}-?"))]
 
 
 @pytest.mark.parametrize("case", ["norms", "twice", "unlike", "resumed"])
@@ -54,6 +55,12 @@ def test_every_process_refuses_in_the_same_words(said: Said, case: str, message:
         assert words.startswith(("TrainingError", "CheckpointError"))
         with pytest.raises(AssertionError, match=message):
             raise AssertionError(words)
+
+
+def test_a_judge_does_not_know_of_other_processes(said: Said) -> None:
+    (first, learned), (none, other) = map(ast.literal_eval, said("judges"))
+    [(one, _)] = map(ast.literal_eval, said("alone"))
+    assert first == one and none == "none" and learned == other
 
 
 def test_the_others_say_that_a_process_failed(said: Said) -> None:

@@ -174,8 +174,9 @@ class Synchronizer(SynchronizerSettings):
             DataError: too few tuples; items to be reached that are all alike.
         """
         if self.reaching:
-            super().measured(table, generator)
-        self.check_smooth(table)
+            super().measured(table, generator)  # which checks that, too
+        else:
+            self.check_smooth(table)
         self.check_different(table)
         if self.anchors is not None:
             self.anchors.tuples(table)

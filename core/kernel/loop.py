@@ -58,12 +58,12 @@ class Kernel:
         table: Table,
         settings: Training | None = None,
     ) -> None:
-        check_modes(learning=True)
         self.model = model
         self.stages = tuple(stages)
         self.table = table
         self.settings = settings or Training()
         self.device = resolve_device(self.settings.device, local_rank())
+        check_modes(self.device)
         check_stages(model, self.stages)
 
     def run(self) -> Iterator[Event]:

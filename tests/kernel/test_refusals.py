@@ -106,7 +106,16 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
 def test_nothing_is_trained_in_modes_that_would_spoil_it(mode: Any, message: str) -> None:
     model = Toy()
     with mode(), pytest.raises(SettingError, match=message):
-        Kernel(model, single(model), table())
+        Kernel(model, single(model), table(), Training(device="cpu"))
+
+
+def test_autocast_of_another_device_is_no_matter() -> None:
+    model = Toy()
+    torch.set_autocast_enabled("cuda", True)
+    try:
+        Kernel(model, single(model), table(), Training(device="cpu"))
+    finally:
+        torch.set_autocast_enabled("cuda", False)
 
 
 def test_another_default_type_is_refused_where_weights_are_made() -> None:

@@ -178,7 +178,6 @@ def test_evaluate_without_training_rows_says_where_to_take_them_from(
     registry: Registry,
     saved: Path,
     recipe: Path,
-    monkeypatch: pytest.MonkeyPatch,
     shrink: Callable[..., None],
 ) -> None:
     shrink(judge._train, steps=2, batch=8)

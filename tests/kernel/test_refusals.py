@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from kernel_toys import Toy, draws, single, table, train
+from kernel_toys import Toy, draws, same, single, table, train, weights
 from torch import nn
 
 from transmodal.core.errors import SettingError, TrainingError
@@ -113,9 +113,10 @@ def test_autocast_of_another_device_is_no_matter() -> None:
     model = Toy()
     torch.set_autocast_enabled("cuda", True)
     try:
-        Kernel(model, single(model), table(), Training(device="cpu"))
+        kernel = Kernel(model, single(model), table(), Training(device="cpu"))
     finally:
         torch.set_autocast_enabled("cuda", False)
+    assert kernel.device.type == "cpu"
 
 
 def test_another_default_type_is_refused_where_weights_are_made() -> None:
@@ -141,10 +142,15 @@ def test_what_is_connected_in_inference_mode_can_learn_afterwards() -> None:
     with torch.inference_mode():
         translator.connect(("0", "1"))
         translator.translate([torch.rand(6)], "a", "a", progress=False)
+    before = [p.detach().clone() for p in translator.bridge.parameters()]
     translator.fit(dots_table("a"), progress=False)
+    learned = zip(before, translator.bridge.parameters(), strict=True)
+    assert not all(torch.equal(was, now) for was, now in learned)
 
 
 @pytest.mark.parametrize("betas", [(0, 0.9), (0.5, 0)])
 def test_rates_of_decay_may_be_whole_numbers(betas: Any) -> None:
-    model = Toy()
+    model, other = Toy(), Toy()
     train(model, single(model, optimizer=Adam(betas=betas)))
+    train(other, single(other, optimizer=Adam(betas=(float(betas[0]), float(betas[1])))))
+    assert same(weights(model), weights(other)) and not same(weights(model), weights(Toy()))

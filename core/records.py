@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,9 @@ class Records:
         return cls(*sources.arrays(columns, labels, paired, groups))
 
     @classmethod
-    def from_manifest(cls, path: str | Path, domains: Sequence[str] | None = None) -> Records:
+    def from_manifest(
+        cls, path: str | Path, domains: Sequence[str] | None = None, *, inline: Sequence[str] = ()
+    ) -> Records:
         """Records from a CSV (with a header) or JSONL file.
 
         Every column is a domain whose cells are file paths, relative to the manifest, empty
@@ -86,12 +88,13 @@ class Records:
         Args:
             path: the manifest, ``.csv`` or ``.jsonl``.
             domains: the columns to use; all of them when not given.
+            inline: those whose cells are no paths but the items, texts, themselves.
 
         Raises:
             DataError: no such manifest or file, a column missing or named twice, an empty
                 table; names the manifest, row and field.
         """
-        return cls(*sources.manifest(Path(path), domains))
+        return cls(*sources.manifest(Path(path), domains, inline))
 
     @classmethod
     def from_folders(cls, folders: Mapping[str, str | Path], *, paired: bool = False) -> Records:
@@ -127,16 +130,16 @@ class Records:
                 chosen = [column.items[i] for i in inside.tolist()]
                 made[domain] = Items(chosen, number[column.rows[inside]])
 
-        def pick(values: tuple[str | None, ...]) -> tuple[str | None, ...]:
-            return tuple(values[row] for row in kept) if values else ()
+        return self._told(made, kept)
 
-        return replace(
-            self,
-            columns=made,
-            labels=pick(self.labels),
-            groups=pick(self.groups),
-            splits=pick(self.splits),
-        )
+    def _told(self, columns: Mapping[str, Items], rows: Sequence[int]) -> Records:
+        """Records of these columns, whose row i is said to be what ``rows[i]`` is here."""
+
+        def pick(values: tuple[str | None, ...]) -> tuple[str | None, ...]:
+            return tuple(values[row] for row in rows) if values else ()
+
+        said = (pick(values) for values in (self.labels, self.groups, self.splits))
+        return Records(columns, *said)
 
     def _row(self, row: Any) -> int:
         plain = row.item() if hasattr(row, "item") else row
@@ -225,17 +228,7 @@ class Records:
             new = torch.arange(len(copies), len(copies) + len(move))
             made[domain] = Items(chosen, torch.cat([column.rows[stay], new]))
             copies += column.rows[move].tolist()
-
-        def copied(values: tuple[str | None, ...]) -> tuple[str | None, ...]:
-            return tuple(values[row] for row in copies) if values else ()
-
-        return replace(
-            self,
-            columns=made,
-            labels=copied(self.labels),
-            groups=copied(self.groups),
-            splits=copied(self.splits),
-        )
+        return self._told(made, copies)
 
     # -- into signals -----------------------------------------------------------
     def classes(self) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def arrays(
     )
 
 
-def manifest(path: Path, domains: Sequence[str] | None) -> Found:
+def manifest(path: Path, domains: Sequence[str] | None, inline: Sequence[str]) -> Found:
     """See ``Records.from_manifest``."""
     header, lines = read_manifest(path)
     wanted = [name for name in header if name not in RESERVED]
@@ -79,24 +79,21 @@ def manifest(path: Path, domains: Sequence[str] | None) -> Found:
                     f"{path}: no column {domain!r}; the columns are {', '.join(header)}"
                 )
         wanted = list(domains)
+    for domain in listed(inline, "inline"):
+        if domain not in wanted:
+            raise DataError(f"{path}: no column {domain!r} among {', '.join(wanted)} to be inline")
     made: dict[str, Items] = {}
     for domain in wanted:
-        files: list[Path] = []
+        items: list[Any] = []
         rows: list[int] = []
         for row, line in enumerate(lines):
-            cell = line.get(domain) or ""
+            cell = line.get(domain)
             if cell:
-                file = path.parent / cell
-                if not _there(file):
-                    raise DataError(
-                        f"{path}, row {row + 1}, field {domain!r}: no such file {cell:.60}; cells "
-                        "are paths of files"
-                    )
-                files.append(file)
+                items.append(cell if domain in inline else _file(path, row, domain, cell))
                 rows.append(row)
-        if not files:
+        if not items:
             raise DataError(f"{path}: the column {domain!r} is empty in every row")
-        made[domain] = Items(files, torch.tensor(rows))
+        made[domain] = Items(items, torch.tensor(rows))
     if not made:
         raise DataError(f"{path}: no domain column beside {', '.join(header) or 'nothing'}")
 
@@ -107,11 +104,19 @@ def manifest(path: Path, domains: Sequence[str] | None) -> Found:
     return made, labels, groups, field("split")
 
 
-def _there(file: Path) -> bool:
+def _file(path: Path, row: int, domain: str, cell: str) -> Path:
+    """The file that a cell of a manifest names."""
+    file = path.parent / cell
     try:
-        return file.is_file()
+        there = file.is_file()
     except (OSError, ValueError):  # too long for a name, as a text is, or with a zero in it
-        return False
+        there = False
+    if not there:
+        raise DataError(
+            f"{path}, row {row + 1}, field {domain!r}: no such file {cell:.60}; cells are paths of "
+            "files, unless the column is said to be inline"
+        )
+    return file
 
 
 def folders(given: Mapping[str, str | Path], paired: bool) -> Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from ...core.errors import DataError
 from ..registry import Registry
 from .cli import pass_registry
 
+INLINE = "A column of texts themselves, not of paths; may be given again."
 SEED = "Of the judges, and of the records that chance compares with."
 
 
@@ -21,10 +23,16 @@ SEED = "Of the judges, and of the records that chance compares with."
     type=click.Path(path_type=Path),
     help="Manifest of labelled real data for the judges, where MANIFEST has no split 'train'.",
 )
+@click.option("--inline", multiple=True, metavar="DOMAIN", help=INLINE)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help=SEED)
 @pass_registry
 def evaluate(
-    registry: Registry, folder: Path, manifest: Path, train: Path | None, seed: int
+    registry: Registry,
+    folder: Path,
+    manifest: Path,
+    train: Path | None,
+    inline: tuple[str, ...],
+    seed: int,
 ) -> None:
     """Measure the translator in FOLDER and write its card there.
 
@@ -37,12 +45,13 @@ def evaluate(
     from ...core.translator import Translator
 
     translator = Translator.load(folder, registry)
-    records = Records.from_manifest(manifest, list(translator.domains))
+    read = partial(Records.from_manifest, domains=list(translator.domains), inline=inline)
+    records = read(manifest)
     measured = records.part("test") if any(records.splits) else records
     labelled = bool(translator.classes) and any(label is not None for label in measured.labels)
     judged = None
     if labelled and train is not None:
-        judged = Records.from_manifest(train, list(translator.domains))
+        judged = read(train)
         judged = judged.part("train") if any(judged.splits) else judged
     elif labelled and "train" in records.splits:
         judged = records.part("train")

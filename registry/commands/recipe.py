@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...core.records import Records
 
 SECTIONS = ("domains", "bridge", "records", "training")
-RECORDS = ("manifest", "folders", "paired", "split", "stream")
+RECORDS = ("manifest", "inline", "folders", "paired", "split", "stream")
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,11 @@ class Reader:
                 )
         if manifest is not None and section.get("paired") is False:
             self.errors.append("records.paired: is for folders; rows of a manifest hold together")
+        inline = section.get("inline", [])
+        if not isinstance(inline, list) or not all(isinstance(name, str) for name in inline):
+            self.errors.append(f"records.inline: must be a list of columns, not {inline!r}")
+        if inline and manifest is None:
+            self.errors.append("records.inline: is for the columns of a manifest")
         for name in ("paired", "stream"):
             if not isinstance(section.get(name, False), bool):
                 self.errors.append(f"records.{name}: must be true or false, not {section[name]!r}")
@@ -208,7 +213,7 @@ class Reader:
             from ...core.records import Records
 
             if manifest is not None:
-                records = Records.from_manifest(self.folder / manifest, domains)
+                records = Records.from_manifest(self.folder / manifest, domains, inline=inline)
                 if any(records.splits) and "split" not in section:
                     return records.part("train")  # never learn from the rows to be tested on
             else:

@@ -261,6 +261,14 @@ def test_a_wrong_recipe_is_told_everything_at_once(registry: Registry, tmp_path:
             RECIPE.replace("[records]", "[records]\npaired = false"),
             "records.paired: is for folders; rows of a manifest hold together",
         ),
+        (
+            RECIPE.replace("[records]", '[records]\ninline = "a"'),
+            "records.inline: must be a list of columns, not 'a'",
+        ),
+        (
+            RECIPE.replace('manifest = "all.csv"', "folders = {a = '.'}\ninline = ['a']"),
+            "records.inline: is for the columns of a manifest",
+        ),
         (RECIPE.replace('"out"', "3"), "training.out: must be the path of a folder, not 3"),
         (
             RECIPE.replace("[training]", "[training]\ncheckpoint = false"),

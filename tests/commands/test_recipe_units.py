@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from calls import done, refused
 
 from transmodal.core.translator import Translator
@@ -80,6 +81,32 @@ def test_units_are_learned_of_the_training_records_and_kept(recipe: Path) -> Non
     done(Registry.load(), "translate", recipe.parent / "out", recipe.parent / "english4.txt",
          out, "--source", "english", "--target", "french")  # fmt: skip
     assert out.is_file()
+
+
+def test_texts_in_the_manifest_itself_are_as_good_as_files(recipe: Path) -> None:
+    of_files = trained(recipe)
+    pairs = zip(ENGLISH, FRENCH, ("train",) * 4 + ("test",), strict=True)
+    lines = ["english,french,split", *map(",".join, pairs)]
+    inline = recipe.parent / "inline.csv"
+    inline.write_text("\n".join(lines), encoding="utf-8")
+    columns = 'manifest = "inline.csv"\ninline = ["english", "french"]'
+    recipe.write_text(RECIPE.replace('manifest = "all.csv"', columns).replace('"out"', '"other"'))
+    registry = Registry.load()
+    done(registry, "train", recipe)
+    translator = Translator.load(recipe.parent / "other", registry)
+    assert learned(translator) == learned(of_files)
+    assert weights_alike(translator, of_files)
+    both = ("--inline", "english", "--inline", "french")
+    said = done(registry, "evaluate", recipe.parent / "other", inline, *both)
+    assert said == done(registry, "evaluate", recipe.parent / "out", recipe.parent / "all.csv")
+    assert "field 'english': no such file" in refused(
+        registry, "evaluate", recipe.parent / "other", inline
+    )
+
+
+def weights_alike(one: Translator, other: Translator) -> bool:
+    first, second = one.bridge.state_dict(), other.bridge.state_dict()
+    return list(first) == list(second) and all(map(torch.equal, first.values(), second.values()))
 
 
 def test_a_training_that_goes_on_learns_the_same_units(recipe: Path) -> None:

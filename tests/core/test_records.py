@@ -109,6 +109,25 @@ def test_empty_lines_of_a_manifest_are_no_rows(tmp_path):
             Records.from_manifest(path)
 
 
+def test_inline_cells_are_the_items_themselves(tmp_path):
+    files(tmp_path, "1.json")
+    path = manifest(tmp_path, 'pic,said,label\n1.json,"1.json, it said",x\n1.json,,y\n')
+    records = Records.from_manifest(path, inline=["said"])
+    assert records.columns["said"].items == ["1.json, it said"]
+    assert records.columns["said"].rows.tolist() == [0]
+    assert records.columns["pic"].items == [tmp_path / "1.json"] * 2
+    with pytest.raises(DataError, match="row 1, field 'said': .* said to be inline"):
+        Records.from_manifest(path)
+    for unknown in ("sad", "label"):
+        with pytest.raises(DataError, match=f"no column {unknown!r} among pic, said to be inline"):
+            Records.from_manifest(path, inline=[unknown])
+    with pytest.raises(DataError, match="inline come in a list"):
+        Records.from_manifest(path, inline="said")
+    words = Records.from_manifest(path, ["pic"], inline=["pic"])
+    with pytest.raises(DataError, match="row 1, field 'pic'"):  # as of any items that do not fit
+        words.table({"pic": Dots(size=3)})
+
+
 def test_missing_manifest_column_and_domain(tmp_path):
     with pytest.raises(DataError, match="no such manifest"):
         Records.from_manifest(tmp_path / "none.csv")

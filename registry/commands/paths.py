@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ...core.modality import Modality
 
 Domains = Mapping[str, "Modality"]
+SLICE = 256  # files read at a time
 
 
 def choose(

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from ...core.translator import Translator
 
-SLICE = 256  # files read at a time
 DOMAIN = "Domain of the files, where their suffix does not tell."
 
 
@@ -144,7 +143,7 @@ def _embed(translator: Translator, files: Sequence[Path], domain: str) -> Tensor
 
     parts = []
     with bar(f"embedding {domain}", len(files), True) as tell:
-        for i in range(0, len(files), SLICE):
-            parts.append(translator.embed(files[i : i + SLICE], domain))
-            tell(min(i + SLICE, len(files)))
+        for i in range(0, len(files), paths.SLICE):
+            parts.append(translator.embed(files[i : i + paths.SLICE], domain))
+            tell(min(i + paths.SLICE, len(files)))
     return torch.cat(parts)

@@ -76,11 +76,15 @@ def translate(
         style = translator.style([style_of], end)
     elif style_seed is not None:
         style = translator.style_sample(seed=style_seed)
-    try:
-        made = translator.translate(files, source=begin, target=end, style=style, among=choice)
-    except ReachError as error:
-        far = ", ".join(str(files[i]) for i in error.missed)
-        raise DataError(f"{error}. To translate the others, leave out {far}") from error
-    paths.write(domains[end], made, places)
-    for file, place in zip(files, places, strict=True):
-        click.echo(f"{file} ({begin}) -> {place} ({end})")
+    # what is written is safe, whatever the next files are; a choice is read once, for all of them
+    at_once = paths.SLICE if choice is None else len(files)
+    for start in range(0, len(files), at_once):
+        some, to = files[start : start + at_once], places[start : start + at_once]
+        try:
+            made = translator.translate(some, source=begin, target=end, style=style, among=choice)
+        except ReachError as error:
+            far = ", ".join(str(some[i]) for i in error.missed)
+            raise DataError(f"{error}. To translate the others, leave out {far}") from error
+        paths.write(domains[end], made, to)
+        for file, place in zip(some, to, strict=True):
+            click.echo(f"{file} ({begin}) -> {place} ({end})")

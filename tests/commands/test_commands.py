@@ -18,6 +18,7 @@ from transmodal.core.evaluation import judge
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry, hookimpl
 from transmodal.registry import commands as built_in
+from transmodal.registry.commands import paths
 
 from toys import Dots, Swap, dots
 
@@ -308,6 +309,28 @@ def test_translate_a_file_and_a_folder(
     source = source.rename(tmp_path / "items.v1")  # whose name tells no domain
     done(registry, "translate", saved, source, tmp_path / "many", "--target", "a")
     assert {p.name for p in (tmp_path / "many").iterdir()} == {f"item{k}.json" for k in range(3)}
+
+
+def test_translate_writes_as_it_goes(
+    registry: Registry,
+    saved: Path,
+    items: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = ("--source", "a", "--target", "b")
+    done(registry, "translate", saved, *items, tmp_path / "whole", *ends)
+    monkeypatch.setattr(paths, "SLICE", 2)
+    done(registry, "translate", saved, *items, tmp_path / "sliced", *ends)
+    for file in items:
+        whole, sliced = (tmp_path / name / file.name for name in ("whole", "sliced"))
+        assert whole.read_bytes() == sliced.read_bytes()
+    items[2].write_text("no item")
+    said = refused(registry, "translate", saved, *items, tmp_path / "begun", *ends)
+    assert str(items[2]) in said
+    assert sorted(file.name for file in (tmp_path / "begun").iterdir()) == [
+        items[0].name, items[1].name,
+    ]  # fmt: skip
 
 
 def test_translate_chooses_among_files(

@@ -13,7 +13,7 @@ from calls import Plugin, refused, run, save
 from transmodal.core.retrieval import Index
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry
-from transmodal.registry.commands import retrieval
+from transmodal.registry.commands import paths
 
 from toys import Dots, Swap, dots
 
@@ -48,7 +48,7 @@ def place(tmp_path: Path) -> Path:
 def test_files_are_indexed_and_found(
     registry: Registry, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retrieval, "SLICE", 4)
+    monkeypatch.setattr(paths, "SLICE", 4)
     model, where, files = place / "model", place / "things", place / "files"
     made = run(registry, "index", model, where, files / "0.json", files / "0.points")
     assert made.output.splitlines() == [

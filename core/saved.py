@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -110,6 +111,23 @@ def read(cls: type[Translator], folder: Path, registry: Finder) -> Translator:
             f"{folder / MODEL} does not fit the settings in {CONFIG}: {error}"
         ) from error
     return translator
+
+
+def twin(translator: Translator, changes: Mapping[str, Any]) -> Translator:
+    """See ``Translator.with_settings``."""
+    bridge = translator.bridge
+    other = build(type(bridge), {**bridge.settings(), **changes}, bridge.name)
+    made = type(translator)(translator.domains, other)
+    made.connect(translator.classes)
+    made.training = translator.training
+    try:
+        made.bridge.load_state_dict(bridge.state_dict())
+    except RuntimeError as error:
+        raise SettingError(
+            f"{bridge.name}: by {', '.join(changes)} it has other parts, or parts of other sizes, "
+            f"than these weights are of: {error}"
+        ) from error
+    return made
 
 
 def _config(path: Path) -> dict[str, Any]:

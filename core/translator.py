@@ -97,6 +97,15 @@ class Translator(Joined):
         self.classes = tuple(classes)
         self.bridge.eval()
 
+    def with_settings(self, **changes: Any) -> Translator:
+        """These weights under a bridge of other settings, to ``fit`` on: more steps, a lower rate.
+
+        Raises:
+            SettingError: a setting is wrong, or asks for other parts or sizes.
+        """
+        self._require_trained()
+        return saved.twin(self, changes)
+
     # -- learning -------------------------------------------------------------
     def fit(
         self,

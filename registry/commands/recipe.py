@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from ...core.bridge import Bridge
     from ...core.modality import Modality
     from ...core.records import Records
+    from ...core.translator import Translator
 
 SECTIONS = ("domains", "bridge", "records", "training")
+START = "start"  # instead of domains: the folder of a translator to go on from
 RECORDS = ("manifest", "inline", "folders", "paired", "split", "stream")
 
 
@@ -30,15 +32,13 @@ class Recipe:
     """What a recipe file says, built and checked.
 
     Args:
-        domains: name -> Modality.
-        bridge: not connected yet.
+        translator: untrained, or the one to go on from.
         records: reads the records.
         fit: keywords of ``Translator.fit``.
         out: folder the translator is saved in.
     """
 
-    domains: dict[str, Modality]
-    bridge: Bridge
+    translator: Translator
     records: Callable[[], Records]
     fit: dict[str, Any]
     out: Path
@@ -67,19 +67,28 @@ def read_recipe(path: Path, registry: Registry, out: Path | None = None) -> Reci
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise SettingError(f"{path} cannot be read as TOML: {error}") from error
+    from ...core.translator import Translator
+
     reader = Reader(path.parent, registry)
-    reader.known("", content, SECTIONS)
+    reader.known("", content, (*SECTIONS, START))
+    fit, folder = reader.training(reader.section(content, "training"), out)
+    section = reader.section(content, "records")
+    if "stream" in section:
+        fit["stream"] = section["stream"]
+    if START in content:
+        begun = reader.start(content, folder)
+        records = reader.records(section, tuple(begun.domains) if begun else ())
+        reader.refuse(path)
+        assert begun is not None  # else there are errors
+        return Recipe(begun, records, fit, folder)
     domains = reader.domains(reader.section(content, "domains"))
     bridge = reader.bridge(reader.section(content, "bridge"))
-    records = reader.records(reader.section(content, "records"), tuple(domains))
-    fit, folder = reader.training(reader.section(content, "training"), out)
+    records = reader.records(section, tuple(domains))
     reader.refuse(path)
-    if "stream" in content.get("records", {}):
-        fit["stream"] = content["records"]["stream"]
     made = reader.learned(domains, records)
     reader.refuse(path)
-    assert bridge is not None  # else there are errors
-    return Recipe(made, bridge, records, fit, folder)
+    assert bridge is not None
+    return Recipe(Translator(made, bridge), records, fit, folder)
 
 
 class Reader:
@@ -120,6 +129,25 @@ class Reader:
         if section is not None or name != "training":
             self.errors.append(f"{name}: missing, or no table; write a section [{name}]")
         return {}
+
+    def start(self, content: Mapping[str, Any], out: Path) -> Translator | None:
+        """``start``: a translator to go on from; ``[bridge]`` then has settings that differ."""
+        from ...core.translator import Translator
+
+        given, changes = content[START], content.get("bridge", {})
+        if "domains" in content:
+            self.errors.append("domains: are those of start; leave out one of both")
+        if not isinstance(changes, dict):
+            self.errors.append("bridge: no table; write a section [bridge]")
+        elif not isinstance(given, str):
+            self.errors.append(f"start: must be the folder of a translator, not {given!r}")
+        elif (self.folder / given).resolve() == out.resolve():
+            self.errors.append(f"start: {given} would be written over; give another training.out")
+        else:
+            with self.at(START):
+                begun = Translator.load(self.folder / given, self.registry)
+                return begun.with_settings(**changes)
+        return None
 
     def domains(self, section: Mapping[str, Any]) -> dict[str, Modality | Learner]:
         """``[domains.NAME]``: a modality and its settings, or ``same_as`` another domain."""

@@ -22,7 +22,8 @@ def train(registry: Registry, recipe: Path, out: Path | None) -> None:
     """Train the translator of a TOML RECIPE.
 
     A training that was stopped goes on where it was when the command is given again. Several
-    processes train together by torchrun -m transmodal train RECIPE.
+    processes train together by torchrun -m transmodal train RECIPE. With start = "FOLDER" above all
+    sections and no domains, the translator in FOLDER is trained on, under what [bridge] changes.
 
     \b
     [domains.digits]            [bridge]
@@ -33,12 +34,10 @@ def train(registry: Registry, recipe: Path, out: Path | None) -> None:
     sample_rate = 8000          out = "digits-spoken"
     """
     from ...core.kernel.distributed import first
-    from ...core.translator import Translator
     from .recipe import read_recipe
 
     found = read_recipe(recipe, registry, out)
-    translator = Translator(found.domains, found.bridge)
-    translator.fit(found.records(), **found.fit)
+    translator = found.translator.fit(found.records(), **found.fit)
     if first():  # of the processes of torchrun
         folder = translator.save(found.out)
         click.echo(f"saved {folder}")

@@ -12,9 +12,11 @@ from typing import Any
 
 import click
 import pytest
+import torch
 from calls import Plugin, done, refused, run
 
 from transmodal.core.evaluation import judge
+from transmodal.core.records import Records
 from transmodal.core.translator import Translator
 from transmodal.registry import Registry, hookimpl
 from transmodal.registry import commands as built_in
@@ -200,6 +202,40 @@ def test_recipes_and_manifests_as_other_systems_write_them(
     manifest.rename(recipe.parent / "ALL.CSV")
     recipe.write_bytes(recipe.read_bytes().replace(b"all.csv", b"ALL.CSV"))
     assert "saved " in done(registry, "train", recipe)
+
+
+def test_a_training_begins_with_a_saved_translator(registry: Registry, recipe: Path) -> None:
+    done(registry, "train", recipe)
+    begun = Translator.load(recipe.parent / "out", registry)
+    later = RECIPE.split("[records]")[1].replace('"out"', '"later"')
+    recipe.write_text(f'start = "out"\n[bridge]\nsteps = 2\n[records]{later}')
+    done(registry, "train", recipe)
+    made = Translator.load(recipe.parent / "later", registry)
+    records = Records.from_manifest(recipe.parent / "all.csv", ["a", "b"]).part("train")
+    wanted = begun.with_settings(steps=2).fit(records, device="cpu", progress=False)
+    assert made.training["steps"] == {"swap": 2} and made.bridge.settings()["width"] == 3
+    for name, weight in wanted.bridge.state_dict().items():
+        assert torch.equal(weight, made.bridge.state_dict()[name])
+    assert "saved " in done(registry, "train", recipe)  # which goes on where it was: at its end
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ('start = "none"', "start: "),
+        ("start = 3", "start: must be the folder of a translator, not 3"),
+        ('start = "saved"\nbridge = 3', "bridge: no table"),
+        ('start = "later"', "start: later would be written over; give another training.out"),
+        ('start = "saved"\n[domains.a]\nmodality = "dots"', "domains: are those of start"),
+        ('start = "saved"\n[bridge]\nwidth = 9', "start: swap: by width it has other parts"),
+        ('start = "saved"\n[bridge]\nname = "swap"', "start: swap: Swap has no setting 'name'"),
+    ],
+)
+def test_wrong_starts(registry: Registry, recipe: Path, saved: Path, head: str, words: str) -> None:
+    later = RECIPE.split("[records]")[1].replace('"out"', '"later"')
+    recipe.write_text(f"{head}\n[records]{later}")
+    assert words in refused(registry, "train", recipe)
+    assert not (recipe.parent / "later").exists()
 
 
 def test_columns_that_a_recipe_does_not_name_are_not_read(registry: Registry, recipe: Path) -> None:

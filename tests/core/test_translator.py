@@ -247,6 +247,38 @@ def test_the_same_seed_gives_the_same_weights_and_another_others():
     assert not torch.equal(weights[0][key], weights[2][key])
 
 
+def test_other_settings_leave_the_weights_and_are_learned_under(trained, tmp_path):
+    made = trained.with_settings(steps=3)
+    assert trained.bridge.steps == 150 and made.bridge.settings() == {"width": 4, "steps": 3}
+    assert made.classes == trained.classes and made.training == trained.training
+    items = dots(5)[0]
+    now, before = (one.translate(items, "a", "b") for one in (made, trained))
+    assert all(map(torch.equal, now, before))
+    kept = {name: weight.clone() for name, weight in trained.bridge.state_dict().items()}
+    made.fit(table("a", "b"), progress=False, device="cpu")
+    assert made.training["steps"] == {"swap": 3}
+    for name, weight in trained.bridge.state_dict().items():
+        assert torch.equal(weight, kept[name])
+        assert not torch.equal(weight, made.bridge.state_dict()[name])
+    made.save(tmp_path / "made")
+    assert Translator.load(tmp_path / "made", Shelf()).bridge.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"width": 5}, "swap: by width it has other parts, or parts of other sizes, than these"),
+        ({"depth": 1}, "swap: Swap has no setting 'depth'; it has width, steps"),
+        ({"width": 0}, "swap: width must be a whole number >= 1"),
+    ],
+)
+def test_settings_that_these_weights_do_not_fit_are_refused(trained, changes, message):
+    with pytest.raises(SettingError, match=message):
+        trained.with_settings(**changes)
+    with pytest.raises(SettingError, match="has no weights yet"):
+        make().with_settings(**changes)
+
+
 def test_a_saved_translator_is_the_same(trained, tmp_path):
     trained.save(tmp_path)
     loaded = Translator.load(tmp_path, Shelf())

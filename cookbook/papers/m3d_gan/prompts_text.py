@@ -12,7 +12,7 @@ from torch import nn
 from transmodal.cookbook.papers.m3d_gan import speech_text
 from transmodal.cookbook.papers.m3d_gan.speech_text import ENDS, Speller, errors, modalities, spelt
 from transmodal.cookbook.papers.m3d_gan.text_speech import RATE, SPECTRUM, TESTED, corpus
-from transmodal.cookbook.papers.m3d_gan.voices import STYLES, prompts
+from transmodal.cookbook.papers.m3d_gan.voices import prompts
 from transmodal.cookbook.work import Work, trained, translator_file, weights_file
 from transmodal.core.modality import Modality
 from transmodal.core.seeds import derived_seed
@@ -76,9 +76,7 @@ def measure(work: Work, seed: int, part: str = "test") -> dict[str, float]:
 
     def begun() -> Translator:
         before = speech_text.recogniser(work, seed)
-        ours = speech_text.translator(work.quick, QUICK if work.quick else STEPS)
-        ours.connect(tuple(STYLES), seed=seed)
-        ours.bridge.load_state_dict(before.bridge.state_dict())
+        ours = before.with_settings(steps=QUICK if work.quick else STEPS)
         prenet: nn.Module = ours.bridge.prenets["speech"]  # type: ignore[index, assignment]
         prenet.load_state_dict(used_to_her(work, seed).prenet.state_dict())
         return ours

@@ -60,9 +60,9 @@ def modalities() -> dict[str, Modality]:
     return {"speech": speech, "text": text}
 
 
-def translator(quick: bool, steps: int = STEPS) -> Translator:
+def translator(quick: bool) -> Translator:
     """Universal attention from speech to letters, without styles and critics."""
-    settings: dict[str, Any] = {"width": WIDTH, "steps": steps, "batch": BATCH}
+    settings: dict[str, Any] = {"width": WIDTH, "steps": STEPS, "batch": BATCH}
     bridge = Registry.load().bridge("universal-attention")(
         tasks=[ENDS],
         styled=(),

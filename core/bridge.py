@@ -48,6 +48,7 @@ class Bridge(Configurable, nn.Module, ABC):
 
     domains: dict[str, Modality]
     classes: int
+    begun_from: str = ""  # SHA-256 of the weights it begins with, where they are no random ones
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,8 +11,10 @@ from typing import Any
 from .errors import DataError
 
 
-def read_manifest(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
+def read_manifest(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
     """The header and the rows of a CSV (with a header) or JSONL file.
+
+    Cells are text, or None; a list or an object of JSONL stays what it is.
 
     Raises:
         DataError: it is missing, no text, empty, or not of its kind; names the file and row.
@@ -33,7 +35,7 @@ def read_manifest(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
         if len(set(header)) < len(header):
             twice = sorted({name for name in header if header.count(name) > 1})
             raise DataError(f"{path}: the header names {', '.join(map(repr, twice))} twice")
-        table: list[dict[str, str | None]] = []
+        table: list[dict[str, Any]] = []
         for row, line in enumerate(lines[1:]):
             if len(line) != len(header):
                 raise DataError(
@@ -49,7 +51,8 @@ def read_manifest(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
                 raise DataError(f"{path}, row {row + 1}: not a JSON object: {error}") from error
             if not isinstance(entry, dict):
                 raise DataError(f"{path}, row {row + 1}: not a JSON object but {record[:40]!r}")
-            table.append({k: None if v is None else str(v) for k, v in entry.items()})
+            plain = (type(None), list, dict)
+            table.append({k: v if isinstance(v, plain) else str(v) for k, v in entry.items()})
         header = list(dict.fromkeys(key for entry in table for key in entry))
     else:
         raise DataError(f"{path}: a manifest is .csv or .jsonl, not {path.suffix or 'nameless'!r}")

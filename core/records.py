@@ -129,17 +129,16 @@ class Records:
             if len(inside):
                 chosen = [column.items[i] for i in inside.tolist()]
                 made[domain] = Items(chosen, number[column.rows[inside]])
+        return self._with_rows(made, kept)
 
-        return self._told(made, kept)
-
-    def _told(self, columns: Mapping[str, Items], rows: Sequence[int]) -> Records:
+    def _with_rows(self, columns: Mapping[str, Items], rows: Sequence[int]) -> Records:
         """Records of these columns, whose row i is said to be what ``rows[i]`` is here."""
 
         def pick(values: tuple[str | None, ...]) -> tuple[str | None, ...]:
             return tuple(values[row] for row in rows) if values else ()
 
-        said = (pick(values) for values in (self.labels, self.groups, self.splits))
-        return Records(columns, *said)
+        labels, groups, splits = map(pick, (self.labels, self.groups, self.splits))
+        return Records(columns, labels, groups, splits)
 
     def _row(self, row: Any) -> int:
         plain = row.item() if hasattr(row, "item") else row
@@ -228,7 +227,7 @@ class Records:
             new = torch.arange(len(copies), len(copies) + len(move))
             made[domain] = Items(chosen, torch.cat([column.rows[stay], new]))
             copies += column.rows[move].tolist()
-        return self._told(made, copies)
+        return self._with_rows(made, copies)
 
     # -- into signals -----------------------------------------------------------
     def classes(self) -> tuple[str, ...]:

@@ -32,8 +32,6 @@ class Finder(Protocol):
 
 def write(translator: Translator, folder: Path, card: Card | None) -> Path:
     """See ``Translator.save``."""
-    from safetensors.torch import save
-
     if list(translator.domains) != list(translator.bridge.domains):
         raise SettingError(
             f"the bridge joins {', '.join(translator.bridge.domains)}, and the domains were "
@@ -41,8 +39,7 @@ def write(translator: Translator, folder: Path, card: Card | None) -> Path:
             "put them back, or make a Translator of the domains you want and fit it"
         )
     modalities = list({id(m): m for m in translator.domains.values()}.values())
-    weights = {k: v.detach().contiguous() for k, v in translator.bridge.state_dict().items()}
-    data = save(weights)
+    data = _packed(translator.bridge)
     config = {
         "format": FORMAT,
         "modalities": [{"name": m.name, "settings": m.settings()} for m in modalities],
@@ -53,7 +50,7 @@ def write(translator: Translator, folder: Path, card: Card | None) -> Path:
         "bridge": {"name": translator.bridge.name, "settings": translator.bridge.settings()},
         "classes": list(translator.classes),
         "training": translator.training,
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": _digest(data),
     }
     files: dict[str, str | bytes] = {MODEL: data, CONFIG: json.dumps(config, indent=2)}
     if card is not None:
@@ -97,13 +94,13 @@ def read(cls: type[Translator], folder: Path, registry: Finder) -> Translator:
         data = (folder / MODEL).read_bytes()
     except OSError as error:
         raise CheckpointError(f"{folder / MODEL} cannot be read: {error}") from error
-    if hashlib.sha256(data).hexdigest() != digest:
+    if _digest(data) != digest:
         raise CheckpointError(
             f"{folder / MODEL} is not what {CONFIG} says it is (truncated, damaged or of another "
             "translator); restore the folder or train again"
         )
     translator.connect(classes)
-    translator.training = training
+    translator.training, bridge.begun_from = training, digest
     try:
         translator.bridge.load_state_dict(load(data))
     except (SafetensorError, RuntimeError) as error:
@@ -119,15 +116,28 @@ def twin(translator: Translator, changes: Mapping[str, Any]) -> Translator:
     other = build(type(bridge), {**bridge.settings(), **changes}, bridge.name)
     made = type(translator)(translator.domains, other)
     made.connect(translator.classes)
-    made.training = translator.training
-    try:
-        made.bridge.load_state_dict(bridge.state_dict())
-    except RuntimeError as error:
+    made.training, other.begun_from = translator.training, _digest(_packed(bridge))
+    here, there = bridge.state_dict(), other.state_dict()
+    sizes = [{name: tuple(x.shape) for name, x in state.items()} for state in (here, there)]
+    odd = sorted(name for name, _ in sizes[0].items() ^ sizes[1].items())
+    if odd:
         raise SettingError(
-            f"{bridge.name}: by {', '.join(changes)} it has other parts, or parts of other sizes, "
-            f"than these weights are of: {error}"
-        ) from error
+            f"{bridge.name}: under these settings ({', '.join(changes)}) and domains it has other "
+            f"parts, or parts of other sizes, than the weights are of: {', '.join(odd[:3])}"
+        )
+    other.load_state_dict(here)
     return made
+
+
+def _packed(bridge: Bridge) -> bytes:
+    """Its weights as a file holds them."""
+    from safetensors.torch import save
+
+    return save({name: x.detach().contiguous() for name, x in bridge.state_dict().items()})
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -81,13 +81,20 @@ def manifest(path: Path, domains: Sequence[str] | None, inline: Sequence[str]) -
         wanted = list(domains)
     for domain in listed(inline, "inline"):
         if domain not in wanted:
-            raise DataError(f"{path}: no column {domain!r} among {', '.join(wanted)} to be inline")
+            raise DataError(
+                f"{path}: inline {domain!r} is none of the domains read: {', '.join(wanted)}"
+            )
     made: dict[str, Items] = {}
     for domain in wanted:
         items: list[Any] = []
         rows: list[int] = []
         for row, line in enumerate(lines):
             cell = line.get(domain)
+            if isinstance(cell, list | dict):
+                raise DataError(
+                    f"{path}, row {row + 1}, field {domain!r}: a {type(cell).__name__}, where a "
+                    "cell is one item; give a row for each"
+                )
             if cell:
                 items.append(cell if domain in inline else _file(path, row, domain, cell))
                 rows.append(row)

@@ -100,6 +100,8 @@ class Translator(Joined):
     def with_settings(self, **changes: Any) -> Translator:
         """These weights under a bridge of other settings, to ``fit`` on: more steps, a lower rate.
 
+        Modalities are shared; what the bridge adopted has to be adopted again, or is trained.
+
         Raises:
             SettingError: a setting is wrong, or asks for other parts or sizes.
         """
@@ -181,13 +183,14 @@ class Translator(Joined):
         self.training = {
             "precision": precision,
             "seed": seed,
-            "items": {domain: len(table.column(domain)) for domain in self.domains},
+            "items": {d: len(table.column(d)) for d in self.domains},
             "labelled": {
-                domain: int((table.column(domain).labels != UNLABELLED).sum())
-                for domain in self.domains
+                d: int((table.column(d).labels != UNLABELLED).sum()) for d in self.domains
             },
             "steps": {stage.name: stage.steps for stage in self.bridge.stages()},
         }
+        if self.bridge.begun_from:
+            self.training["begun_from"] = self.bridge.begun_from
         return self
 
     def _check_needs(self, table: Table) -> None:

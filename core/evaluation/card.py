@@ -30,7 +30,7 @@ class Card:
         classes: names of the classes, empty where there are none.
         bridge: {"name", "settings"}.
         training: any of "steps" (stage -> steps), "seconds", "seed", "precision", "device",
-            "versions" (see ``versions``).
+            "begun_from" (SHA-256 of the weights trained on), "versions" (see ``versions``).
         results: ``Evaluation.as_dict()``, empty before evaluation.
         intended: what it is for.
         limits: what it is not for, or cannot do; one sentence each.

@@ -34,6 +34,8 @@ def fingerprint(
     }
     if isinstance(model, Bridge):
         found["bridge"] = repr(model)
+        if model.begun_from:
+            found["begun_from"] = model.begun_from
         for domain, modality in model.domains.items():
             found[f"{domain}.modality"] = repr(modality)
     for stage in stages:

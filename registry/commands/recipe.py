@@ -79,16 +79,16 @@ def read_recipe(path: Path, registry: Registry, out: Path | None = None) -> Reci
         begun = reader.start(content, folder)
         records = reader.records(section, tuple(begun.domains) if begun else ())
         reader.refuse(path)
-        assert begun is not None  # else there are errors
-        return Recipe(begun, records, fit, folder)
-    domains = reader.domains(reader.section(content, "domains"))
-    bridge = reader.bridge(reader.section(content, "bridge"))
-    records = reader.records(section, tuple(domains))
-    reader.refuse(path)
-    made = reader.learned(domains, records)
-    reader.refuse(path)
-    assert bridge is not None
-    return Recipe(Translator(made, bridge), records, fit, folder)
+    else:
+        domains = reader.domains(reader.section(content, "domains"))
+        bridge = reader.bridge(reader.section(content, "bridge"))
+        records = reader.records(section, tuple(domains))
+        reader.refuse(path)
+        made = reader.learned(domains, records)
+        reader.refuse(path)
+        begun = None if bridge is None else Translator(made, bridge)
+    assert begun is not None  # else there are errors
+    return Recipe(begun, records, fit, folder)
 
 
 class Reader:
@@ -144,9 +144,15 @@ class Reader:
         elif (self.folder / given).resolve() == out.resolve():
             self.errors.append(f"start: {given} would be written over; give another training.out")
         else:
+            begun = None
             with self.at(START):
                 begun = Translator.load(self.folder / given, self.registry)
-                return begun.with_settings(**changes)
+            if begun is not None:
+                same = changes.get("name") == begun.bridge.name
+                with self.at("bridge"):
+                    return begun.with_settings(
+                        **{k: v for k, v in changes.items() if not (same and k == "name")}
+                    )
         return None
 
     def domains(self, section: Mapping[str, Any]) -> dict[str, Modality | Learner]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -53,6 +54,7 @@ def translate(
     OUTPUT is a file for one input, a folder for several. Bridges that know styles take a mean one
     where none is asked for.
     """
+    from ...core.progress import bar
     from ...core.translator import Translator
 
     if style_of is not None and style_seed is not None:
@@ -78,13 +80,17 @@ def translate(
         style = translator.style_sample(seed=style_seed)
     # what is written is safe, whatever the next files are; a choice is read once, for all of them
     at_once = paths.SLICE if choice is None else len(files)
-    for start in range(0, len(files), at_once):
-        some, to = files[start : start + at_once], places[start : start + at_once]
-        try:
-            made = translator.translate(some, source=begin, target=end, style=style, among=choice)
-        except ReachError as error:
-            far = ", ".join(str(some[i]) for i in error.missed)
-            raise DataError(f"{error}. To translate the others, leave out {far}") from error
-        paths.write(domains[end], made, to)
-        for file, place in zip(some, to, strict=True):
-            click.echo(f"{file} ({begin}) -> {place} ({end})")
+    several = len(files) > at_once  # slices, shown by one bar
+    ends = partial(translator.translate, source=begin, target=end, style=style, among=choice)
+    with bar(f"{begin} -> {end}", len(files), several) as tell:
+        for start in range(0, len(files), at_once):
+            some, to = files[start : start + at_once], places[start : start + at_once]
+            try:
+                made = ends(some, progress=not several)
+            except ReachError as error:
+                far = ", ".join(str(some[i]) for i in error.missed)
+                raise DataError(f"{error}. To translate the others, leave out {far}") from error
+            paths.write(domains[end], made, to)
+            for file, place in zip(some, to, strict=True):
+                click.echo(f"{file} ({begin}) -> {place} ({end})")
+            tell(start + len(some))

@@ -208,7 +208,7 @@ def test_a_training_begins_with_a_saved_translator(registry: Registry, recipe: P
     done(registry, "train", recipe)
     begun = Translator.load(recipe.parent / "out", registry)
     later = RECIPE.split("[records]")[1].replace('"out"', '"later"')
-    recipe.write_text(f'start = "out"\n[bridge]\nsteps = 2\n[records]{later}')
+    recipe.write_text(f'start = "out"\n[bridge]\nname = "swap"\nsteps = 2\n[records]{later}')
     done(registry, "train", recipe)
     made = Translator.load(recipe.parent / "later", registry)
     records = Records.from_manifest(recipe.parent / "all.csv", ["a", "b"]).part("train")
@@ -217,18 +217,23 @@ def test_a_training_begins_with_a_saved_translator(registry: Registry, recipe: P
     for name, weight in wanted.bridge.state_dict().items():
         assert torch.equal(weight, made.bridge.state_dict()[name])
     assert "saved " in done(registry, "train", recipe)  # which goes on where it was: at its end
+    wanted.save(recipe.parent / "out")
+    assert "belongs to another training: begun_from is" in refused(registry, "train", recipe)
 
 
 @pytest.mark.parametrize(
     ("head", "words"),
     [
-        ('start = "none"', "start: "),
+        ('start = "none"', "none holds no translator"),
         ("start = 3", "start: must be the folder of a translator, not 3"),
         ('start = "saved"\nbridge = 3', "bridge: no table"),
         ('start = "later"', "start: later would be written over; give another training.out"),
         ('start = "saved"\n[domains.a]\nmodality = "dots"', "domains: are those of start"),
-        ('start = "saved"\n[bridge]\nwidth = 9', "start: swap: by width it has other parts"),
-        ('start = "saved"\n[bridge]\nname = "swap"', "start: swap: Swap has no setting 'name'"),
+        (
+            'start = "saved"\n[bridge]\nwidth = 9',
+            "bridge: swap: under these settings (width) and domains it has other parts",
+        ),
+        ('start = "saved"\n[bridge]\nname = "other"', "bridge: swap: Swap has no setting 'name'"),
     ],
 )
 def test_wrong_starts(registry: Registry, recipe: Path, saved: Path, head: str, words: str) -> None:

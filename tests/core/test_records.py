@@ -119,10 +119,15 @@ def test_inline_cells_are_the_items_themselves(tmp_path):
     with pytest.raises(DataError, match="row 1, field 'said': .* said to be inline"):
         Records.from_manifest(path)
     for unknown in ("sad", "label"):
-        with pytest.raises(DataError, match=f"no column {unknown!r} among pic, said to be inline"):
+        with pytest.raises(
+            DataError, match=f"inline {unknown!r} is none of the domains read: pic, said"
+        ):
             Records.from_manifest(path, inline=[unknown])
     with pytest.raises(DataError, match="inline come in a list"):
         Records.from_manifest(path, inline="said")
+    many = manifest(tmp_path, '{"said": "one", "other": [1]}\n{"said": ["a", "b"]}\n', "m.jsonl")
+    with pytest.raises(DataError, match="row 2, field 'said': a list, where a cell is one item"):
+        Records.from_manifest(many, ["said"], inline=["said"])
     words = Records.from_manifest(path, ["pic"], inline=["pic"])
     with pytest.raises(DataError, match="row 1, field 'pic'"):  # as of any items that do not fit
         words.table({"pic": Dots(size=3)})

@@ -257,6 +257,9 @@ def test_other_settings_leave_the_weights_and_are_learned_under(trained, tmp_pat
     kept = {name: weight.clone() for name, weight in trained.bridge.state_dict().items()}
     made.fit(table("a", "b"), progress=False, device="cpu")
     assert made.training["steps"] == {"swap": 3}
+    trained.save(tmp_path / "trained")
+    begun = json.loads((tmp_path / "trained" / "config.json").read_text())["sha256"]
+    assert made.training["begun_from"] == begun
     for name, weight in trained.bridge.state_dict().items():
         assert torch.equal(weight, kept[name])
         assert not torch.equal(weight, made.bridge.state_dict()[name])
@@ -267,7 +270,10 @@ def test_other_settings_leave_the_weights_and_are_learned_under(trained, tmp_pat
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"width": 5}, "swap: by width it has other parts, or parts of other sizes, than these"),
+        (
+            {"width": 5},
+            r"swap: under these settings \(width\) and domains it has other parts.*: ends\.a",
+        ),
         ({"depth": 1}, "swap: Swap has no setting 'depth'; it has width, steps"),
         ({"width": 0}, "swap: width must be a whole number >= 1"),
     ],

@@ -37,7 +37,7 @@ def train(registry: Registry, recipe: Path, out: Path | None) -> None:
     from .recipe import read_recipe
 
     found = read_recipe(recipe, registry, out)
-    translator = found.translator.fit(found.records(), **found.fit)
+    found.translator.fit(found.records(), **found.fit)
     if first():  # of the processes of torchrun
-        folder = translator.save(found.out)
+        folder = found.translator.save(found.out)
         click.echo(f"saved {folder}")

@@ -81,16 +81,20 @@ def translate(
     # what is written is safe, whatever the next files are; a choice is read once, for all of them
     at_once = paths.SLICE if choice is None else len(files)
     several = len(files) > at_once  # slices, shown by one bar
-    ends = partial(translator.translate, source=begin, target=end, style=style, among=choice)
-    with bar(f"{begin} -> {end}", len(files), several) as tell:
-        for start in range(0, len(files), at_once):
-            some, to = files[start : start + at_once], places[start : start + at_once]
-            try:
-                made = ends(some, progress=not several)
-            except ReachError as error:
-                far = ", ".join(str(some[i]) for i in error.missed)
-                raise DataError(f"{error}. To translate the others, leave out {far}") from error
-            paths.write(domains[end], made, to)
-            for file, place in zip(some, to, strict=True):
-                click.echo(f"{file} ({begin}) -> {place} ({end})")
-            tell(start + len(some))
+    call = partial(translator.translate, source=begin, target=end, style=style, among=choice)
+    told: list[str] = []
+    try:
+        with bar(f"{begin} -> {end}", len(files), several) as tell:
+            for start in range(0, len(files), at_once):
+                some, to = files[start : start + at_once], places[start : start + at_once]
+                made = call(some, progress=not several)
+                paths.write(domains[end], made, to)
+                pairs = zip(some, to, strict=True)
+                told += [f"{file} ({begin}) -> {place} ({end})" for file, place in pairs]
+                tell(len(told))
+    except ReachError as error:
+        far = ", ".join(str(some[i]) for i in error.missed)
+        raise DataError(f"{error}. To translate the others, leave out {far}") from error
+    finally:
+        for line in told:  # now that no bar is in the way, which would take it to standard error
+            click.echo(line)

@@ -368,7 +368,7 @@ def test_translate_writes_as_it_goes(
         assert whole.read_bytes() == sliced.read_bytes()
     items[2].write_text("no item")
     said = refused(registry, "translate", saved, *items, tmp_path / "begun", *ends)
-    assert str(items[2]) in said
+    assert str(items[2]) in said and f"{items[1]} (a) -> " in said
     assert sorted(file.name for file in (tmp_path / "begun").iterdir()) == [
         items[0].name, items[1].name,
     ]  # fmt: skip

@@ -16,7 +16,7 @@ from ..sequences.taught import Taught, teach
 from ..signal import Signal
 from ..stage import Adam, Batches, Draw, Lazy, Phase, Stage
 from .universal_game import Branches
-from .universal_losses import diversity_gain, held_still, misaligned, per_value
+from .universal_losses import diversity_gain, misaligned, misread, per_value
 from .universal_settings import UniversalSettings
 from .universal_styles import Styles
 from .universal_tasks import Made, Task, Translated, check_company, of_same_label, owners, planned
@@ -38,6 +38,7 @@ class UniversalAttention(UniversalSettings):
 
         reconstruction E[-log p(T | S, z_r)] + kl KL(q(r | T) | N(0, I))
         + adversarial (L_GAN(S, z_r) + L'_GAN(S, z_s)) + latent ||r_s - Enc_r(G(S, z_s))||_1
+        + style ||r - Enc_r(G(S, z_r))||_1
         - distance min(||G(S, z_s) - G(S, z_r)||, m) / ||z_s - z_r||
 
     against a critic of each branch. A generator that makes one step after another is taught the
@@ -107,12 +108,6 @@ class UniversalAttention(UniversalSettings):
         if self.styled is None:
             return True
         return self.owner[domain] in {self.owner[d] for d in self.styled}
-
-    def stake(self, domain: str) -> float:
-        """The weight of the adversarial game over a domain."""
-        if isinstance(self.adversarial, Mapping):
-            return self.adversarial.get(domain, 0.0)
-        return self.adversarial
 
     def together(self) -> Sequence[Sequence[str]]:
         return self.plan
@@ -275,14 +270,17 @@ class UniversalAttention(UniversalSettings):
             terms["alignment"] = self.guide * share * misaligned(one.encoded, one.code)
         if self.branches is not None:
             terms |= self.branches.fooling(target, one)
-        if one.mean is not None and one.std is not None and not self.listening:
+        if one.mean is None or one.std is None:
+            return terms
+        if not self.listening:
             terms["kl"] = self.kl * gaussian_kl(one.mean, one.std).mean()
+        reader = self._reference(target)
+        if self.style_reconstruction:
+            terms["style"] = self.style_reconstruction * misread(reader, one.encoded, one.mean)
         if one.sampled is None or one.r is None:
             return terms
         if self.latent_regression:
-            reader = self._reference(target)
-            missed = (held_still(reader, one.sampled)[0] - one.r).abs().mean()
-            terms["latent"] = self.latent_regression * missed
+            terms["latent"] = self.latent_regression * misread(reader, one.sampled, one.r)
         if self.distance:
             z, drawn = one.styles
             gain = diversity_gain(one.sampled, one.encoded, one.real, drawn, z)

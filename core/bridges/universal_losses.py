@@ -90,6 +90,17 @@ def held_still(module: nn.Module, *given: Signal) -> tuple[Tensor, ...]:
     return out
 
 
+def misread(reader: nn.Module, made: Signal, r: Tensor) -> Tensor:
+    """How far what a reader takes for the style of what was made is from r ``[b l]``, a scalar.
+
+    The mean absolute error of a number. The reader is held still, and so is r.
+
+    Source: of draws of N(0, I), M3D-GAN Eq. 6, the latent regression; of a reference's r, the
+    style reconstruction of StarGAN v2 (Choi et al. 2020, eq. 2).
+    """
+    return (held_still(reader, made)[0] - r.detach()).abs().mean()
+
+
 def misaligned(made: Taught, code: Code) -> Tensor:
     """The guided attention loss of a generator's alignment to the code it read, a scalar."""
     assert made.alignment is not None

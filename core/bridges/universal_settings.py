@@ -46,8 +46,10 @@ class UniversalSettings(Bridge):
             0.1 or less). 0 for no critics.
         matching: weight of feature matching in the encoded branch, see ``Branches.matching``; with
             it a game may weigh what else tears pictures up. 0 for none, as published.
-        latent_regression: weight of the error of r. With this and ``distance`` at 0 no style is
-            drawn, and Eq. 4 alone is left: the paper's "cVAE-GAN", with tokens "L_GAN^VAE".
+        style_reconstruction: weight of how far what is made after a reference is read from what
+            the reference says, see ``universal_losses.misread``. 0 for none, as published.
+        latent_regression: weight of the same error for drawn r. With this and ``distance`` at 0
+            no style is drawn, and Eq. 4 is left: the paper's "cVAE-GAN", with tokens "L_GAN^VAE".
         distance: weight of the distance regularisation, which falls to 0 over the training.
         guide: weight of the guided attention loss for generators that attend, which falls to 0
             over the first part of the training.
@@ -95,6 +97,7 @@ class UniversalSettings(Bridge):
         kl: float = 1e-4,
         adversarial: float | Mapping[str, float] = 0.1,
         matching: float = 0.0,
+        style_reconstruction: float = 0.0,
         latent_regression: float = 0.5,
         distance: float = 1.0,
         guide: float = 0.0,
@@ -123,7 +126,7 @@ class UniversalSettings(Bridge):
             check_number(self.name, key, count, 0, integer=True)
         by_domain = adversarial if isinstance(adversarial, Mapping) else {"": adversarial}
         weights = {"reconstruction": reconstruction, "kl": kl, "distance": distance, "r1": r1,
-                   "matching": matching,
+                   "matching": matching, "style_reconstruction": style_reconstruction,
                    "latent_regression": latent_regression, "guide": guide, "rate": rate,
                    "critic_rate": critic_rate, "clip": 0.0 if clip is None else clip,
                    **{f"adversarial {d}".strip(): w for d, w in by_domain.items()}}  # fmt: skip
@@ -158,7 +161,7 @@ class UniversalSettings(Bridge):
         self.latent, self.style_width = latent, style_width
         self.tokens, self.heads = tokens, heads
         self.reconstruction, self.kl, self.adversarial = reconstruction, kl, adversarial
-        self.matching = matching
+        self.matching, self.style_reconstruction = matching, style_reconstruction
         self.latent_regression, self.distance = latent_regression, distance
         self.guide, self.guide_until = guide, guide_until
         self.conditional, self.styled_critics = conditional, styled_critics
@@ -166,3 +169,9 @@ class UniversalSettings(Bridge):
         self.steps, self.batch, self.rate, self.critic_rate = steps, batch, rate, critic_rate
         self.beta1, self.schedule, self.warmup, self.clip = beta1, schedule, warmup, clip
         self.ema = ema
+
+    def stake(self, domain: str) -> float:
+        """The weight of the adversarial game over a domain."""
+        if isinstance(self.adversarial, Mapping):
+            return self.adversarial.get(domain, 0.0)
+        return self.adversarial

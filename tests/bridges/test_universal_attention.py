@@ -14,7 +14,13 @@ from kernel_toys import same
 from torch import Tensor
 
 from transmodal.core.bridges.universal_attention import UniversalAttention
-from transmodal.core.bridges.universal_losses import apart, diversity_gain, held_still, per_value
+from transmodal.core.bridges.universal_losses import (
+    apart,
+    diversity_gain,
+    held_still,
+    misread,
+    per_value,
+)
 from transmodal.core.bridges.universal_nets import ReferenceEncoder, TokenLayer
 from transmodal.core.bridges.universal_tasks import Translated, of_same_label, owners
 from transmodal.core.code import Code
@@ -390,6 +396,19 @@ def test_the_latent_regression_leaves_the_encoder_alone() -> None:
     assert all(p.grad is None for p in net.parameters())
 
 
+def test_what_is_misread_is_the_mean_error_and_moves_only_what_was_made() -> None:
+    torch.manual_seed(0)
+    net = ReferenceEncoder(Dots(), 8, 4)
+    values = torch.rand(2, 6, requires_grad=True)
+    r = torch.randn(2, 4, requires_grad=True)
+    missed = misread(net, Signal(values), r)
+    read = net(Signal(values))[0].detach().numpy()
+    assert missed.item() == pytest.approx(abs(read - r.detach().numpy()).mean(), rel=1e-5)
+    missed.backward()
+    assert values.grad is not None and values.grad.abs().sum() > 0
+    assert r.grad is None and all(p.grad is None for p in net.parameters())
+
+
 def test_the_latent_regression_moves_no_running_statistics() -> None:
     net = torch.nn.BatchNorm1d(3)
     held_still(net, torch.randn(8, 3))
@@ -400,6 +419,8 @@ def test_the_terms_are_the_paper_s_and_each_can_be_left_out() -> None:
     whole = terms(joined(tasks=[("a", "b")]))
     assert set(whole) == {"reconstruction", "adversarial", "kl", "latent", "distance"}
     assert whole["distance"] < 0  # gained, where Eq. 8 would have it paid
+    ours = terms(joined(tasks=[("a", "b")], style_reconstruction=3.0, distance=0.0))
+    assert set(ours) == {*whole, "style"} - {"distance"} and ours["style"] > 0
     gone = {"adversarial": 0.0, "latent_regression": 0.0, "distance": 0.0}
     assert set(terms(joined(tasks=[("a", "b")], **gone))) == {"reconstruction", "kl"}
     assert set(terms(joined(tasks=[("a", "b")], styled=(), adversarial=0.0))) == {"reconstruction"}

@@ -38,7 +38,7 @@ class UniversalAttention(UniversalSettings):
 
         reconstruction E[-log p(T | S, z_r)] + kl KL(q(r | T) | N(0, I))
         + adversarial (L_GAN(S, z_r) + L'_GAN(S, z_s)) + latent ||r_s - Enc_r(G(S, z_s))||_1
-        + style ||r - Enc_r(G(S, z_r))||_1
+        + style ||E[r] - Enc_r(G(S, z_r))||_1
         - distance min(||G(S, z_s) - G(S, z_r)||, m) / ||z_s - z_r||
 
     against a critic of each branch. A generator that makes one step after another is taught the

@@ -96,7 +96,8 @@ def misread(reader: nn.Module, made: Signal, r: Tensor) -> Tensor:
     The mean absolute error of a number. The reader is held still, and so is r.
 
     Source: of draws of N(0, I), M3D-GAN Eq. 6, the latent regression; of a reference's r, the
-    style reconstruction of StarGAN v2 (Choi et al. 2020, eq. 2).
+    style reconstruction of StarGAN v2 (Choi et al. 2020, eq. 2, with reference images). There
+    the reader learns from it.
     """
     return (held_still(reader, made)[0] - r.detach()).abs().mean()
 

@@ -46,8 +46,11 @@ class UniversalSettings(Bridge):
             0.1 or less). 0 for no critics.
         matching: weight of feature matching in the encoded branch, see ``Branches.matching``; with
             it a game may weigh what else tears pictures up. 0 for none, as published.
-        style_reconstruction: weight of how far what is made after a reference is read from what
-            the reference says, see ``universal_losses.misread``. 0 for none, as published.
+        style_reconstruction: weight of how far what is made after a reference is read from the
+            mean of the reference's r, see ``universal_losses.misread``. For references that
+            have learned styles by ``listening``: those that learn with the rest would go where
+            they are easily read. It moves pictures most; a text or a voice is made while told
+            the real one's steps, which bear its style already. 0 for none, as published.
         latent_regression: weight of the same error for drawn r. With this and ``distance`` at 0
             no style is drawn, and Eq. 4 is left: the paper's "cVAE-GAN", with tokens "L_GAN^VAE".
         distance: weight of the distance regularisation, which falls to 0 over the training.
@@ -150,6 +153,11 @@ class UniversalSettings(Bridge):
             raise SettingError(
                 f"{self.name}: matching compares what critics see, and there are none; set "
                 "adversarial above 0, or matching=0"
+            )
+        if style_reconstruction and (not listening or (styled is not None and not styled)):
+            raise SettingError(
+                f"{self.name}: style_reconstruction needs references that have learned styles; set "
+                "listening above 0 and let a domain be styled, or style_reconstruction=0"
             )
         if style_width % heads:
             raise SettingError(

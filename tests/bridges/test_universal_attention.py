@@ -419,13 +419,28 @@ def test_the_terms_are_the_paper_s_and_each_can_be_left_out() -> None:
     whole = terms(joined(tasks=[("a", "b")]))
     assert set(whole) == {"reconstruction", "adversarial", "kl", "latent", "distance"}
     assert whole["distance"] < 0  # gained, where Eq. 8 would have it paid
-    ours = terms(joined(tasks=[("a", "b")], style_reconstruction=3.0, distance=0.0))
-    assert set(ours) == {*whole, "style"} - {"distance"} and ours["style"] > 0
     gone = {"adversarial": 0.0, "latent_regression": 0.0, "distance": 0.0}
     assert set(terms(joined(tasks=[("a", "b")], **gone))) == {"reconstruction", "kl"}
     assert set(terms(joined(tasks=[("a", "b")], styled=(), adversarial=0.0))) == {"reconstruction"}
     both = terms(joined())
     assert {"reconstruction/a->b", "kl/b->a"} < set(both)
+
+
+@pytest.mark.parametrize("drawn", [{}, {"latent_regression": 0.0, "distance": 0.0}])
+def test_what_is_made_is_to_be_read_as_its_reference(drawn: dict[str, float]) -> None:
+    changes = {"tasks": [("a", "b")], "reference": "label", "listening": 2, **drawn}
+    bridge = joined(style_reconstruction=3.0, **changes)
+    assert set(terms(bridge)) == {*terms(joined(**changes)), "style"}
+    stage = bridge.stages()[-1]
+    batches = next(table("a", "b").feed(stage.draws, seed=0))
+    made, left = stage.given(batches, 1)[1]
+    (one,) = made.values()
+    found = bridge.translator_loss(batches, (made, left))["style"]
+    assert bridge.styles is not None
+    read = bridge.styles.references["b"](one.encoded)[0]
+    assert found.item() == pytest.approx(3 * (read - one.mean).abs().mean().item(), rel=1e-5)
+    taught = {id(p) for phase in stage.phases for net in phase.learns for p in net.parameters()}
+    assert not taught & {id(p) for p in bridge.styles.references.parameters()}
 
 
 def test_the_distance_regularisation_falls_to_nothing() -> None:
@@ -552,6 +567,11 @@ def test_a_batch_without_two_of_each_label_is_refused(listening: int) -> None:
         ({"reference": "mine"}, "reference must be one of 'target', 'label'"),
         ({"guide_until": 0.0}, "guide_until must be a number"),
         ({"listening": -1}, "listening must be a whole number >= 0"),
+        ({"style_reconstruction": 1.0}, "style_reconstruction needs references that have learned"),
+        (
+            {"style_reconstruction": 1.0, "listening": 1, "styled": ()},
+            "let a domain be styled, or style_reconstruction=0",
+        ),
         ({"beta1": 1.0}, "beta1 must be a number >= 0 <= 0.999, not 1.0"),
         ({"heads": 0}, "heads must be a whole number >= 1"),
         ({"game": "chess"}, "game must be one of"),

@@ -49,7 +49,7 @@ class UniversalSettings(Bridge):
         style_reconstruction: weight of how far what is made after a reference is read from the
             mean of the reference's r, see ``universal_losses.misread``. For references that
             have learned styles by ``listening``: those that learn with the rest would go where
-            they are easily read. It moves pictures most; a text or a voice is made while told
+            they are easily read. Tried on pictures alone; a text or a voice is made while told
             the real one's steps, which bear its style already. 0 for none, as published.
         latent_regression: weight of the same error for drawn r. With this and ``distance`` at 0
             no style is drawn, and Eq. 4 is left: the paper's "cVAE-GAN", with tokens "L_GAN^VAE".

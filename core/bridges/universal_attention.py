@@ -276,7 +276,8 @@ class UniversalAttention(UniversalSettings):
             terms["kl"] = self.kl * gaussian_kl(one.mean, one.std).mean()
         reader = self._reference(target)
         if self.style_reconstruction:
-            terms["style"] = self.style_reconstruction * misread(reader, one.encoded, one.mean)
+            weight = self.style_reconstruction * (1 - left >= self.style_reconstruction_from)
+            terms["style"] = weight * misread(reader, one.encoded, one.mean)
         if one.sampled is None or one.r is None:
             return terms
         if self.latent_regression:

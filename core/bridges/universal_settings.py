@@ -51,6 +51,7 @@ class UniversalSettings(Bridge):
             have learned styles by ``listening``: those that learn with the rest would go where
             they are easily read. Tried on pictures alone; a text or a voice is made while told
             the real one's steps, which bear its style already. 0 for none, as published.
+        style_reconstruction_from: the part of the training before it, in [0, 1).
         latent_regression: weight of the same error for drawn r. With this and ``distance`` at 0
             no style is drawn, and Eq. 4 is left: the paper's "cVAE-GAN", with tokens "L_GAN^VAE".
         distance: weight of the distance regularisation, which falls to 0 over the training.
@@ -101,6 +102,7 @@ class UniversalSettings(Bridge):
         adversarial: float | Mapping[str, float] = 0.1,
         matching: float = 0.0,
         style_reconstruction: float = 0.0,
+        style_reconstruction_from: float = 0.0,
         latent_regression: float = 0.5,
         distance: float = 1.0,
         guide: float = 0.0,
@@ -136,6 +138,7 @@ class UniversalSettings(Bridge):
         for key, value in weights.items():
             check_number(self.name, key, value, 0)
         check_number(self.name, "guide_until", guide_until, 1e-6, 1)
+        check_number(self.name, "style_reconstruction_from", style_reconstruction_from, 0, 1 - 1e-6)
         check_number(self.name, "beta1", beta1, 0, 0.999)
         check_number(self.name, "ema", 0.0 if ema is None else ema, 0, 1)
         for key, flag in {"conditional": conditional, "styled_critics": styled_critics}.items():
@@ -170,6 +173,7 @@ class UniversalSettings(Bridge):
         self.tokens, self.heads = tokens, heads
         self.reconstruction, self.kl, self.adversarial = reconstruction, kl, adversarial
         self.matching, self.style_reconstruction = matching, style_reconstruction
+        self.style_reconstruction_from = style_reconstruction_from
         self.latent_regression, self.distance = latent_regression, distance
         self.guide, self.guide_until = guide, guide_until
         self.conditional, self.styled_critics = conditional, styled_critics

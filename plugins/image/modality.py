@@ -71,10 +71,11 @@ class Image(Modality):
             generator (``residual.ResidualGenerator``; the paper's has 6); 0 for the plain one.
         patches: pixels along a side, about, of the patches that the discriminator judges each
             by itself, its logit their mean (``core.critics.Critic``); 0 for pictures as a whole.
-        slopes: how steeply the discriminator is shown the differences of neighbouring pixels
-            beside the pixels, at most 1000 (``subnets.Sloped``; 20 tells flat areas from faintly
-            shaded ones); 0 for pixels alone. It is as much steeper itself, and a penalty of its
-            gradients (R1), which grows with their square, has to weigh less.
+        slopes: how steeply prenets and the discriminator are shown the differences of
+            neighbouring pixels beside the pixels, at most 1000 (``subnets.Sloped``; 20 tells flat
+            areas from faintly shaded ones); 0 for pixels alone. A discriminator is as much
+            steeper itself, and a penalty of its gradients (R1), which grows with their square,
+            has to weigh less.
 
     Raises:
         SettingError: a setting is of the wrong type or out of its range.
@@ -203,18 +204,19 @@ class Image(Modality):
     # -- subnets ------------------------------------------------------------
     def prenet(self, width: int, *, pooled: bool = False) -> nn.Module:
         """``Signal`` -> ``Code``: one token, or a token for each position of the innermost map."""
+        enter, seen = self._seen()
         if self.residual and not pooled:
-            return ResidualPrenet(self._plan(), width)
-        plan = Plan(self.channels, self.size) if pooled else self._plan()
-        return ImagePrenet(plan, width, pooled)
+            return ResidualPrenet(enter, self._plan(seen), width)
+        plan = Plan(seen, self.size) if pooled else self._plan(seen)
+        return ImagePrenet(enter, plan, width, pooled)
 
     def generator(self, width: int, *, condition: int = 0) -> nn.Module:
         """``Code`` -> ``Signal`` in [0, 1]; ``core.decoders.ConvDecoder`` says how tokens enter."""
         if self.waist:
             return WaistedGenerator(self.channels, self.size, width, condition, self.waist)
         if self.residual:
-            return ResidualGenerator(self._plan(), width, condition, self.residual)
-        return ImageGenerator(self._plan(), width, condition, self.hidden)
+            return ResidualGenerator(self._plan(self.channels), width, condition, self.residual)
+        return ImageGenerator(self._plan(self.channels), width, condition, self.hidden)
 
     def discriminator(self, *, condition: int = 0) -> nn.Module:
         enter, seen = self._seen()
@@ -222,15 +224,15 @@ class Image(Modality):
         return ImageDiscriminator(enter, plan, condition, self.patches > 0)
 
     def _seen(self) -> tuple[nn.Module, int]:
-        """What enters discriminators, and its channels."""
+        """What enters prenets and discriminators, and its channels."""
         if self.slopes:
             return Sloped(self.slopes), 3 * self.channels
         return Centred(), self.channels
 
-    def _plan(self) -> Plan:
-        """The sizes between a picture and the map of its tokens."""
+    def _plan(self, channels: int) -> Plan:
+        """The sizes between a picture of so many channels and the map of its tokens."""
         halve = (halvings(self.size[0], self.grid), halvings(self.size[1], self.grid))
-        return Plan(self.channels, self.size, halve)
+        return Plan(channels, self.size, halve)
 
     def joint_discriminator(self, count: int) -> nn.Module:
         enter, seen = self._seen()

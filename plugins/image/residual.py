@@ -7,7 +7,8 @@ style enters every block (FiLM) where the paper concatenates it once, and frames
 (``framing``); tokens carry pixels too (``patches``), which the generator adds to, so that an
 untrained one copies. Where it is to take shading off, it may paint over them, by a mask like
 GANimation's (Pumarola et al. 2018, eq. 1), which here weighs what is copied alone, and a style may
-have areas flattened (``smoothing``). There is no norm, and no layer mixes items.
+have areas flattened (``smoothing``) and details drawn more strongly or less (``contrast``). There
+is no norm, and no layer mixes items.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ...core.subnets import (
     he,
     mean_token,
 )
+from .contrast import Contrast
 from .framing import Framing, framed
 from .patches import COLOURS, Laid, Taken
 from .smoothing import Smoothing
@@ -42,19 +44,25 @@ class ResidualPrenet(nn.Module):
 
     A convolution for each halving (the paper's has two layers), and the patch's own pixels, which
     what the convolutions say leaves alone where a token has room for both.
+
+    Args:
+        enter: from the signal to the picture that the convolutions see.
+        plan: the sizes, from there on.
+        width: d of the code.
     """
 
-    def __init__(self, plan: Plan, width: int) -> None:
+    def __init__(self, enter: nn.Module, plan: Plan, width: int) -> None:
         super().__init__()
         h, w = plan.sizes[-1]
+        self.enter = enter
         self.net = ConvPrenet(plan, width, h * w)
         self.pixels = Taken(plan, width)
         with torch.no_grad():
             self.net.head.weight.mul_(FAINT)  # type: ignore[operator]
 
     def forward(self, signal: Signal) -> Code:
-        x = signal.values * 2 - 1
-        return Code(self.pixels.beside(self.net(x)) + self.pixels(x).float(), placed=True)
+        tokens = self.pixels.beside(self.net(self.enter(signal)))
+        return Code(tokens + self.pixels(signal.values * 2 - 1).float(), placed=True)
 
 
 def modulated(x: Tensor, film: Tensor) -> Tensor:
@@ -103,7 +111,7 @@ class ResidualGenerator(nn.Module):
     code speaks through its mean token too, which is added to the map within. The first blocks
     work there, the middle ones at half its size, the last there again; then the picture grows,
     and is finished at full size beside the pixels that are copied: ``(1 - mask) copied + added``,
-    which is smoothed last.
+    which is smoothed, and its contrast set, last.
     A condition scales and shifts the features of every block and size (Perez et al. 2018, eq. 2).
 
     Args:
@@ -153,6 +161,7 @@ class ResidualGenerator(nn.Module):
         self.pixels = Laid(plan, width)
         self.framing = Framing(condition) if condition else None
         self.smoothing = Smoothing(condition) if condition else None
+        self.contrast = Contrast(condition) if condition else None
 
     def forward(self, code: Code, condition: Code | None = None) -> Signal:
         style = check_condition(condition, self.condition)
@@ -186,6 +195,8 @@ class ResidualGenerator(nn.Module):
         made = clipped((1 + (1 - clipped(mask)) * copied + added) / 2)
         if self.smoothing is not None and style is not None:
             made = self.smoothing(made, style)
+        if self.contrast is not None and style is not None:
+            made = self.contrast(made, style)
         return Signal(made)
 
     def laid_out(self, code: Code) -> Tensor:

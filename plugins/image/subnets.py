@@ -28,16 +28,23 @@ def stages_of(patch: int, size: tuple[int, int]) -> tuple[int, int] | None:
 
 
 class ImagePrenet(nn.Module):
-    """``Signal`` ``[b c h w]`` -> ``Code``: one token, or n = positions of the innermost map."""
+    """``Signal`` ``[b c h w]`` -> ``Code``: one token, or n = positions of the innermost map.
 
-    def __init__(self, plan: Plan, width: int, pooled: bool) -> None:
+    Args:
+        enter: from the signal to the picture that the convolutions see.
+        plan: the sizes, from there on.
+        width: d of the code.
+        pooled: whether one token says it all.
+    """
+
+    def __init__(self, enter: nn.Module, plan: Plan, width: int, pooled: bool) -> None:
         super().__init__()
         h, w = plan.sizes[-1]
+        self.enter = enter
         self.net = ConvPrenet(plan, width, 1 if pooled else h * w)
 
     def forward(self, signal: Signal) -> Code:
-        # pixels of mean about 0 keep the first layer's features apart
-        return Code(self.net(signal.values * 2 - 1), placed=True)
+        return Code(self.net(self.enter(signal)), placed=True)
 
 
 class Squashed(nn.Module):
@@ -48,7 +55,7 @@ class Squashed(nn.Module):
 
 
 class Centred(nn.Module):
-    """``Signal`` -> pixels in [-1, 1]."""
+    """``Signal`` -> pixels in [-1, 1]: of mean about 0, first features keep apart."""
 
     def forward(self, signal: Signal) -> Tensor:
         return signal.values * 2 - 1

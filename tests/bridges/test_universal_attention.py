@@ -443,6 +443,15 @@ def test_what_is_made_is_to_be_read_as_its_reference(drawn: dict[str, float]) ->
     assert not taught & {id(p) for p in bridge.styles.references.parameters()}
 
 
+def test_what_is_read_counts_from_where_it_is_told_to() -> None:
+    changes = {"tasks": [("a", "b")], "reference": "label", "listening": 2, "steps": 4}
+    whole = joined(style_reconstruction=3.0, **changes)
+    late = joined(style_reconstruction=3.0, style_reconstruction_from=0.5, **changes)
+    found = [terms(late, step=step)["style"].item() for step in (1, 2, 4)]
+    wanted = [terms(whole, step=step)["style"].item() for step in (1, 2, 4)]
+    assert found == [0, *wanted[1:]] and min(wanted) > 0
+
+
 def test_the_distance_regularisation_falls_to_nothing() -> None:
     bridge = joined(tasks=[("a", "b")], steps=4)
     assert terms(bridge, step=4)["distance"].item() == 0
@@ -572,6 +581,7 @@ def test_a_batch_without_two_of_each_label_is_refused(listening: int) -> None:
             {"style_reconstruction": 1.0, "listening": 1, "styled": ()},
             "let a domain be styled, or style_reconstruction=0",
         ),
+        ({"style_reconstruction_from": 1.0}, "style_reconstruction_from must be a number >= 0"),
         ({"beta1": 1.0}, "beta1 must be a number >= 0 <= 0.999, not 1.0"),
         ({"heads": 0}, "heads must be a whole number >= 1"),
         ({"game": "chess"}, "game must be one of"),

@@ -267,3 +267,20 @@ def test_settings_that_do_not_fit() -> None:
                         ("slopes", -1.0), ("slopes", 1001.0)):  # fmt: skip
         with pytest.raises(SettingError, match=name):
             Image(28, **{name: value})
+
+
+def test_prenets_see_slopes_too() -> None:
+    """A faint shading moves what they say more, beside what an edge does, than among pixels."""
+    flat = torch.full((1, 3, 16, 16), 0.5)
+    faint, edge = flat.clone(), flat.clone()
+    faint[..., 8:] += 0.02
+    edge[..., 8:] += 0.5
+
+    def share(slopes: float) -> float:
+        torch.manual_seed(0)
+        prenet = Image(16, 3, slopes=slopes).prenet(32)
+        with torch.no_grad():
+            said = [prenet(Signal(x)).tokens for x in (flat, faint, edge)]
+        return float((said[1] - said[0]).norm() / (said[2] - said[0]).norm())
+
+    assert share(20.0) > 1.5 * share(0.0) > 0

@@ -45,14 +45,16 @@ SETTINGS: Mapping[str, Any] = {
     "reference": "label", "width": 96, "latent": 8, "style_width": 64, "batch": 16,
     "rate": 7e-4, "critic_rate": 4e-4, "warmup": 50, "ema": 0.995, "conditional": False,
     "styled_critics": True, "adversarial": 3.0, "matching": 10.0, "distance": 0.05,
-    "r1": 1e-3,
+    "style_reconstruction": 20.0, "style_reconstruction_from": 0.55, "r1": 1e-3,
 }  # fmt: skip
+PAPERS: Mapping[str, Any] = {"style_reconstruction": 0.0}  # its own terms alone
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
-    "all": {},
-    "cvae_gan": {"tokens": 0, "latent_regression": 0.0, "distance": 0.0},
-    "vae_gan": {"latent_regression": 0.0, "distance": 0.0},
-    "vae_gan+lat": {"distance": 0.0},
-    "all_without_attention": {"tokens": 0},
+    "all": PAPERS,
+    "cvae_gan": {**PAPERS, "tokens": 0, "latent_regression": 0.0, "distance": 0.0},
+    "vae_gan": {**PAPERS, "latent_regression": 0.0, "distance": 0.0},
+    "vae_gan+lat": {**PAPERS, "distance": 0.0},
+    "all_without_attention": {**PAPERS, "tokens": 0},
+    "all+style": {},
 }
 MEASURES = ("realism", "identity", "diversity_z", "diversity_ref")
 SAME = ("pix2pix/diversity_z", "copy/diversity_z", "copy/diversity_ref")  # 0 by construction

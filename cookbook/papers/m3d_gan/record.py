@@ -86,7 +86,8 @@ ROWS = (
     ),
     *(
         Row("ablations", f"ablation-{name}", f"image->image/{name}", same(*PICTURES), GUESSED)
-        for name in ("cvae_gan", "vae_gan", "vae_gan+lat", "all_without_attention", "all")
+        for name in ("cvae_gan", "vae_gan", "vae_gan+lat", "all_without_attention", "all",
+                     "all+style")
     ),
 )  # fmt: skip
 

@@ -38,7 +38,7 @@ from transmodal.registry import Registry
 
 TARGET = "styled"
 STEPS = {"emoji": 8000, "edges": 3000}  # by source
-QUICK = 100
+QUICK = 180
 LISTENING = 1500, 100  # steps in which references learn styles, in full and for a quick look
 SHORT = 600  # steps of each row of Table 3
 SETTINGS: Mapping[str, Any] = {

@@ -105,7 +105,8 @@ def read(cls: type[Translator], folder: Path, registry: Finder) -> Translator:
         translator.bridge.load_state_dict(load(data))
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(
-            f"{folder / MODEL} does not fit the settings in {CONFIG}: {error}"
+            f"{folder / MODEL} does not fit the settings in {CONFIG}, as when another version of "
+            f"transmodal wrote it; use that version, or train again: {error}"
         ) from error
     return translator
 

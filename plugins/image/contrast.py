@@ -16,8 +16,8 @@ class Contrast(nn.Module):
     A picture is the sum of bands, each of details of about one size; the style tells how much
     more or less of each is drawn. Less of the middle ones shades what is flat, as if lit softly;
     more of the fine ones sharpens. Convolutions of 3 x 3 hardly do either over many pixels. It
-    begins as leaving everything as it is. What is of one colour stays so, and white, on which
-    things stand, stays white.
+    begins as leaving everything as it is. A picture of one colour stays so, and white, on which
+    things mostly stand, stays white; other backgrounds shine a little beside edges.
 
     Source: the bands of Burt and Adelson 1983 (the Laplacian pyramid), here all at full size;
     with one band this is unsharp masking. A pixel's share is its darkest channel's distance from

@@ -27,7 +27,6 @@ class Patches(nn.Module):
     def __init__(self, plan: Plan, width: int) -> None:
         super().__init__()
         self.size, self.grid = plan.sizes[0], plan.sizes[-1]
-        self.channels = plan.features[0]
         self.rows = 1 << sum(r == 2 for r, _ in plan.strides)
         self.columns = 1 << sum(s == 2 for _, s in plan.strides)
         count = COLOURS * self.rows * self.columns
@@ -61,6 +60,10 @@ class Taken(Patches):
 
 class Laid(Patches):
     """Tokens ``[b n d]`` -> the pixels ``[b c H W]`` they carry, about [-1, 1], in float32."""
+
+    def __init__(self, plan: Plan, width: int) -> None:
+        super().__init__(plan, width)
+        self.channels = plan.features[0]
 
     def forward(self, tokens: Tensor) -> Tensor:
         (height, along), (h, w) = self.size, self.grid

@@ -77,3 +77,14 @@ def test_each_item_has_its_own_style() -> None:
     made = both(x, torch.tensor([[0.0], [1.0]]))
     assert torch.equal(made[0], x[0])
     assert not torch.allclose(made[1], x[1], atol=1e-3)
+
+
+def test_autocast_costs_no_grey_level() -> None:
+    x, style = torch.rand(2, 3, 32, 32), torch.ones(2, 1)
+    drawn = contrast(0.5, -0.7, 0.9, -0.4)
+    with torch.no_grad():
+        wanted = drawn(x, style)
+        with torch.autocast("cpu", torch.bfloat16):
+            made = drawn(x, style)
+    assert made.dtype is torch.float32
+    torch.testing.assert_close(made, wanted, rtol=0, atol=1e-3)

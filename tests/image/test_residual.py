@@ -115,7 +115,7 @@ def test_what_is_copied_can_be_painted_over() -> None:
     assert float(generator.leave.bias.grad[-1]) < 0  # and it is learned from outside of it
 
 
-def test_a_style_has_the_picture_smoothed() -> None:
+def test_a_style_has_the_picture_smoothed_and_then_its_contrast_set() -> None:
     torch.manual_seed(0)
     image = Image(32, 3, grid=8, residual=2)
     code = image.prenet(48)(Signal(torch.rand(2, 3, 32, 32)))
@@ -124,12 +124,16 @@ def test_a_style_has_the_picture_smoothed() -> None:
     with torch.no_grad():
         plain = generator(code, Code.of(style)).values
         generator.smoothing.linear.bias.copy_(torch.tensor([1.0, 1.0]))
+        smooth = generator(code, Code.of(style)).values
+        generator.contrast.linear.bias.copy_(torch.tensor([0.5, -0.7, 0.9, -0.4]))
         for precise in (False, True):
             with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
                 made = generator(code, Code.of(style)).values
             assert made.dtype is torch.float32
-    assert torch.equal(made, generator.smoothing(plain, style))
-    assert float((made - plain).abs().mean()) > 0.01
+    assert torch.equal(smooth, generator.smoothing(plain, style))
+    assert float((smooth - plain).abs().mean()) > 0.01
+    assert torch.equal(made, generator.contrast(smooth, style))
+    assert float((made - smooth).abs().mean()) > 0.01
 
 
 def test_slopes_lead_back_from_outside() -> None:
@@ -269,7 +273,8 @@ def test_settings_that_do_not_fit() -> None:
             Image(28, **{name: value})
 
 
-def test_prenets_see_slopes_too() -> None:
+@pytest.mark.parametrize(("own", "pooled"), [({}, False), ({}, True), ({"residual": 2}, False)])
+def test_prenets_see_slopes_too(own: dict[str, int], pooled: bool) -> None:
     """A faint shading moves what they say more, beside what an edge does, than among pixels."""
     flat = torch.full((1, 3, 16, 16), 0.5)
     faint, edge = flat.clone(), flat.clone()
@@ -278,7 +283,9 @@ def test_prenets_see_slopes_too() -> None:
 
     def share(slopes: float) -> float:
         torch.manual_seed(0)
-        prenet = Image(16, 3, slopes=slopes).prenet(32)
+        prenet = Image(16, 3, grid=8, slopes=slopes, **own).prenet(32, pooled=pooled)
+        if own:  # of what a token says, the pixels that are copied are the most
+            torch.nn.init.zeros_(prenet.pixels.basis)
         with torch.no_grad():
             said = [prenet(Signal(x)).tokens for x in (flat, faint, edge)]
         return float((said[1] - said[0]).norm() / (said[2] - said[0]).norm())

@@ -88,8 +88,8 @@ def noisy(model: Toy) -> Callable[[Table, torch.Generator], Table]:
     def prepare(given: Table, generator: torch.Generator) -> Table:
         values = given.columns["dots"].take(torch.arange(ITEMS)).values
         noise = torch.randn(values.shape, generator=generator)
-        noisy = (values.cpu() + noise).to(next(model.parameters()).device)
-        return table(model.make(noisy).detach().cpu())
+        device = next(model.parameters()).device  # of the training; the given table is on the CPU
+        return table(model.make((values + noise).to(device)).detach().cpu())
 
     return prepare
 
